@@ -1,0 +1,1 @@
+"""The pages: widgets and charts over the engine, which only `dashboard.gateway` calls."""
