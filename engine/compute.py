@@ -1,0 +1,134 @@
+"""From tensors to raw maps: group the asked methods by the recording they share, record once, run each.
+
+Here and below everything is torch; files, keys and pages are the business of engine.explain.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.registry import Spec
+from engine.trace import Encoder, Trace, record
+from engine.types import Cancelled, SidelightError, Unsupported
+
+log = logging.getLogger(__name__)
+GRAPH_BYTES = 1 << 30  # gradients of one backward pass are kept under this; more targets go in several
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """What one method computed. values: [t b n] over tokens or [t b height width], on the CPU, finite.
+    explained: [b t], the score in the recording that the method read. seconds: the method alone."""
+
+    spec: Spec
+    targets: slice
+    values: Tensor
+    explained: Tensor
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A method that gave no map for these targets, and why."""
+
+    spec: Spec
+    targets: slice
+    reason: str
+    unsupported: bool
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one branch. inputs: [b ...]; queries: [t e]; readout: unit embeddings [b e] and a slice of
+    the targets -> scores [b t]."""
+
+    encoder: Encoder
+    inputs: Tensor
+    queries: Tensor
+    logit_scale: float
+    readout: Callable[[Tensor, slice], Tensor]
+
+
+def relevances(
+    question: Question, specs: Sequence[Spec], check: Callable[[str], None] = lambda stage: None
+) -> Iterator[Relevance | Refused]:
+    """Every spec's relevance, as it is computed; single-pass methods of one kind of forward share a recording.
+
+    check: called with the stage before each step; it may raise Cancelled.
+    """
+    for single, group in _groups(specs).items():
+        needs = [spec.needs() for spec in group]
+        blocks, grads = max(n.blocks for n in needs), max(n.grads for n in needs)
+        wrt = tuple(sorted({name for n in needs for name in n.wrt}))
+        for part in _parts(question, group, grads if wrt else 0):
+            check("recording")
+            trace = record(
+                question.encoder,
+                question.inputs,
+                question.queries[part],
+                blocks=blocks,
+                grads=grads,
+                wrt=wrt,
+                single=single,
+                logit_scale=question.logit_scale,
+                readout=lambda embedding, part=part: question.readout(embedding, part),
+                check=check,
+            )
+            if grads:
+                check("gradients")
+                _ = trace.gradients
+            for spec in group:
+                check(str(spec))
+                yield _run(spec, trace, part)
+
+
+def _groups(specs: Sequence[Spec]) -> dict[int, list[Spec]]:
+    groups: dict[int, list[Spec]] = {}
+    for spec in specs:
+        groups.setdefault(spec.needs().single, []).append(spec)
+    return groups
+
+
+def _parts(question: Question, group: Sequence[Spec], grads: int) -> list[slice]:
+    """Slices of the targets whose gradients fit in memory; one slice where a method mixes its prompts."""
+    targets = len(question.queries)
+    if not grads or any(spec.method.mixes_prompts for spec in group):
+        return [slice(0, targets)]
+    tokens = question.encoder.content(question.inputs[:1]).shape[1]
+    blocks = question.encoder.blocks[-grads:]
+    one = 4 * len(question.inputs) * sum(b.heads for b in blocks) * tokens**2
+    step = max(1, int(GRAPH_BYTES // max(one, 1)))
+    return [slice(i, min(i + step, targets)) for i in range(0, targets, step)]
+
+
+def _run(spec: Spec, trace: Trace, part: slice) -> Relevance | Refused:
+    started = time.perf_counter()
+    try:
+        values = spec.method.run(trace, **dict(spec.params)).detach()
+        if not values.isfinite().all():
+            raise SidelightError(f"{spec} gave values that are not numbers on this image and model.")
+        values = values.float().cpu()
+    except Cancelled:
+        raise
+    except SidelightError as error:
+        return Refused(spec, part, str(error), isinstance(error, Unsupported))
+    except Exception as error:  # a method's fault must not cost the other tiles; the log keeps the traceback
+        log.exception("%s failed", spec)
+        return Refused(spec, part, f"{spec} failed: {type(error).__name__}: {error}"[:300], False)
+    explained = trace.scores.detach().float().cpu()
+    return Relevance(spec, part, values, explained, time.perf_counter() - started)
+
+
+def plain_scores(question: Question) -> Tensor:
+    """Scores of the model as it is, [b t], on the CPU."""
+    with torch.no_grad():
+        embedding = question.encoder.encode(question.inputs)
+        return question.readout(embedding, slice(0, len(question.queries))).float().cpu()
+
+

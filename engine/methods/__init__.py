@@ -1,0 +1,9 @@
+"""Every explanation method: one file a family, one function a method. Importing this registers them.
+
+A method takes a `Trace` and keyword-only parameters and returns raw relevance [t b n] over all tokens, or
+[t b height width] in model pixels where it says so. It knows nothing of files, pages, sizes or colours.
+"""
+
+from engine.methods import attention, controls, gradient, relevance, similarity
+
+__all__ = ["attention", "controls", "gradient", "relevance", "similarity"]

@@ -1,0 +1,48 @@
+"""Likeness of patch features to the target, without gradients: MaskCLIP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from engine.registry import Needs, method
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from engine.trace import Trace
+
+
+@method(
+    title="MaskCLIP",
+    year=2022,
+    paper="Zhou, Loy and Dai, Extract Free Dense Labels from CLIP, ECCV 2022, as adapted by Grad-ECLIP's authors",
+    url="https://arxiv.org/abs/2112.01071",
+    family="similarity",
+    signed=True,
+    requires=("class token", "q, k, v"),
+    cost="1 forward, shared by all prompts",
+    unit="cosine times key similarity",
+    needs=Needs(blocks=1),
+    departures=(
+        "The paper has neither the residual, nor the MLP, nor the weighting by the class token's key; Grad-ECLIP's "
+        "authors added them, and the published comparison uses them."
+    ),
+    bibtex="""@inproceedings{zhou2022extract,
+  title={Extract Free Dense Labels from {CLIP}},
+  author={Zhou, Chong and Loy, Chen Change and Dai, Bo},
+  booktitle={European Conference on Computer Vision},
+  year={2022}
+}""",
+)
+def maskclip(trace: Trace) -> Tensor:
+    """Cosine of target and patch features, the last attention replaced by each patch's own value, times the
+    cosine of the pooled token's and the patch's projected keys. Signed by nature."""
+    import torch
+    from torch.nn.functional import cosine_similarity
+
+    layer, block = trace.layers[-1], trace.layers[-1].block
+    with torch.no_grad():
+        features = trace.encoder.project(block.finish(layer.x, layer.v))  # [b n e]
+        keys = block.output(layer.k)
+        weight = cosine_similarity(trace.at_row(keys)[:, None], keys, dim=-1)  # [b n]
+        return torch.einsum("bne,te->tbn", features, trace.queries) * weight

@@ -1,0 +1,80 @@
+"""From targets to tensors: what a branch is run on, and what its score is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from engine import images
+from engine.compute import Question
+from engine.types import Prepared, Target, Unsupported
+
+if TYPE_CHECKING:
+    from engine.models import Model
+
+
+def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], resize: str) -> Question:
+    """The image tower on one image, asked for all targets.
+
+    A text's score is the cosine; a difference's the difference of cosines; another image's the cosine of the two
+    embeddings; a class's its softmax probability among the classes at the model's own logit scale.
+    """
+    pixels = model.pixels([prepared])
+    columns = [_column(model, target, resize) for target in targets]
+    with torch.no_grad():
+        embedding = model.image.encode(pixels)
+        # Methods without gradients read a direction: of the score's own growth, here where the image is.
+        queries = torch.stack([direction(embedding[0]) for _score, direction in columns])
+    return Question(
+        encoder=model.image,
+        inputs=pixels,
+        queries=queries,
+        logit_scale=model.logit_scale,
+        readout=lambda e, part: torch.stack([score(e) for score, _direction in columns[part]], dim=1),
+    )
+
+
+Column = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
+
+
+def _column(model: Model, target: Target, resize: str) -> Column:
+    """(unit embeddings [b e] -> scores [b], unit embedding [e] -> direction [e]) of one target."""
+    if target.kind == "class":
+        classes = model.embed_texts(target.classes)
+        index = target.classes.index(target.text)
+
+        def probability(e: Tensor) -> Tensor:
+            return (model.logit_scale * e @ classes.T).softmax(-1)[:, index]
+
+        def rise(e: Tensor) -> Tensor:  # of the log-probability, up to the logit scale
+            return classes[index] - (model.logit_scale * e @ classes.T).softmax(-1) @ classes
+
+        return probability, rise
+    if target.kind == "image":
+        other = images.prepare(target.image, model.info.preprocess, resize)
+        with torch.no_grad():
+            query = model.image.encode(model.pixels([other]))[0]
+    elif target.kind == "difference":
+        with_it, without = model.embed_texts([target.text, target.minus])
+        query = with_it - without
+    else:
+        query = model.embed_texts([target.text])[0]
+    return lambda e: e @ query, lambda e: query
+
+
+def text_question(model: Model, prepared: Prepared, targets: Sequence[Target], resize: str) -> Question:
+    """The text tower on all prompts, asked for the one image."""
+    if any(target.kind != "text" for target in targets):
+        raise Unsupported("The text branch explains prompts; it has no map for differences, images or classes.")
+    with torch.no_grad():
+        query = model.image.encode(model.pixels([prepared]))
+    return Question(
+        encoder=model.text,
+        inputs=model.token_ids([target.text for target in targets]),
+        queries=query,
+        logit_scale=model.logit_scale,
+        readout=lambda e, part: e @ query[part].T,
+    )

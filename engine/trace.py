@@ -1,0 +1,280 @@
+"""The recording: one forward pass of one branch, as a value that every method reads.
+
+Axes: b inputs, t targets, h heads, n tokens, d width, e embedding, l blocks.
+An `Encoder` states one branch of a model as plain functions of tensors; adapters make it and never patch, hook or
+alter the model, so concurrent recordings cannot meet and nothing has to be undone after an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Block:
+    """One transformer block as functions. heads: its number of attention heads.
+
+    qkv: block input [b n d] -> queries, keys, values, each [b n d] with heads side by side.
+    output: the attention's output projection, bias included, [... d] -> [... d].
+    mlp: the residual MLP branch with its norm, [... d] -> [... d].
+    residual: (block input, projected attention) -> their sum, with layer scale where the model has it.
+    """
+
+    heads: int
+    qkv: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+    output: Callable[[Tensor], Tensor]
+    mlp: Callable[[Tensor], Tensor]
+    residual: Callable[[Tensor, Tensor], Tensor]
+
+    def finish(self, x: Tensor, out: Tensor) -> Tensor:
+        """Block input and joined heads, both [... d], to the block's output [... d]; each token by itself."""
+        y = self.residual(x, self.output(out))
+        return y + self.mlp(y)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """One branch of a model.
+
+    embed: inputs (pixels [b 3 height width] or token ids [b n]) -> tokens before the first block [b n d].
+    row: inputs -> index of the token that is pooled, [b] (class token 0; end of text).
+    project: tokens after the last block [... d] -> unit embeddings [... e], final norm included.
+    mask: n -> additive attention mask [n n], or None.
+    content: inputs -> bool [b n], which tokens are patches or words.
+    grid: inputs -> (rows, columns) of patches, None for text.
+    """
+
+    blocks: tuple[Block, ...]
+    embed: Callable[[Tensor], Tensor]
+    row: Callable[[Tensor], Tensor]
+    project: Callable[[Tensor], Tensor]
+    mask: Callable[[int], Tensor | None]
+    content: Callable[[Tensor], Tensor]
+    grid: Callable[[Tensor], tuple[int, int] | None]
+
+    def advance(self, x: Tensor, start: int, stop: int | None = None) -> Tensor:
+        """Tokens before block `start` to tokens before block `stop` (default: after the last), with fused
+        attention. [b n d] -> [b n d]"""
+        for block in self.blocks[start:stop]:
+            x = block.finish(x, fused_attention(block, x, self.mask(x.shape[1])))
+        return x
+
+    def encode(self, inputs: Tensor) -> Tensor:
+        """Unit embeddings [b e] of the model as it is, by the cheapest path."""
+        last = len(self.blocks) - 1
+        x, block = self.advance(self.embed(inputs), 0, last), self.blocks[-1]
+        row = self.row(inputs)
+        out = fused_attention(block, x, self.mask(x.shape[1]))
+        return self.project(block.finish(pick(x, row), pick(out, row)))
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What was recorded of one block: input, queries, keys, values, attention and joined heads."""
+
+    x: Tensor  # [b n d]
+    q: Tensor  # [b n d], heads side by side
+    k: Tensor  # [b n d]
+    v: Tensor  # [b n d]
+    attn: Tensor  # probabilities the score flows through [b h n n]
+    out: Tensor  # heads joined, before the output projection [b n d]
+    block: Block
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Gradients of the score with respect to one recorded block, one per target; None where not asked for."""
+
+    x: Tensor | None = None  # [t b n d]
+    attn: Tensor | None = None  # [t b h n n]
+    out: Tensor | None = None  # [t b n d]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One batch through one branch, graph alive from the first block that a gradient was asked of.
+
+    layers: the recorded blocks in order, the last block of the model last.
+    wrt: names of the Layer fields whose gradients were asked for; grads: of how many last blocks.
+    """
+
+    encoder: Encoder
+    inputs: Tensor
+    layers: tuple[Layer, ...]
+    grads: int
+    wrt: tuple[str, ...]
+    row: Tensor  # [b]
+    embedding: Tensor  # unit [b e]
+    queries: Tensor  # what is explained: unit embeddings, or differences of them [t e]
+    scores: Tensor  # [b t]
+    logit_scale: float
+    readout: Callable[[Tensor], Tensor]  # unit embeddings [b e] -> scores [b t]
+    check: Callable[[str], None]  # iterating methods call it with their stage at every step; it may raise Cancelled
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks of the branch."""
+        return len(self.encoder.blocks)
+
+    @property
+    def first(self) -> int:
+        """Index of the block that `layers[0]` recorded."""
+        return self.depth - len(self.layers)
+
+    @cached_property
+    def content(self) -> Tensor:
+        """Which tokens are patches or words, bool [b n]."""
+        return self.encoder.content(self.inputs)
+
+    @cached_property
+    def grid(self) -> tuple[int, int] | None:
+        """(rows, columns) of patches; None for text."""
+        return self.encoder.grid(self.inputs)
+
+    @cached_property
+    def gradients(self) -> tuple[Gradients, ...]:
+        """Of the last `grads` blocks, in order, from one backward pass that carries all targets at once.
+
+        Inputs of a batch do not meet in a forward pass, so the gradient of the sum over b holds each one's own.
+        """
+        import torch
+
+        layers = self.layers[len(self.layers) - self.grads :]
+        nodes = [getattr(layer, name) for layer in layers for name in self.wrt]
+        targets = self.scores.shape[1]
+        found = torch.autograd.grad(
+            self.scores.sum(0),
+            nodes,
+            torch.eye(targets, dtype=self.scores.dtype, device=self.scores.device),
+            is_grads_batched=True,
+            retain_graph=True,
+        )
+        rows = [found[i : i + len(self.wrt)] for i in range(0, len(found), len(self.wrt))]
+        return tuple(Gradients(**dict(zip(self.wrt, row, strict=True))) for row in rows)
+
+    def at_row(self, x: Tensor) -> Tensor:
+        """The pooled token's row of [... b n k] -> [... b k]."""
+        index = self.row.view(-1, 1, 1).expand(-1, 1, x.shape[-1])
+        return x.take_along_dim(index.expand(*x.shape[:-2], 1, x.shape[-1]), -2).squeeze(-2)
+
+    def rescore(self, inputs: Tensor, batch: int = 64) -> Tensor:
+        """Scores of changed inputs [m ...] by the model as it is, without a graph. -> [m t]"""
+        import torch
+
+        with torch.no_grad():
+            parts = [self.readout(self.encoder.encode(part)) for part in inputs.split(batch)]
+        return torch.cat(parts)
+
+
+def pick(x: Tensor, row: Tensor) -> Tensor:
+    """Row `row[b]` of every input: [b n d], [b] -> [b d]."""
+    return x.take_along_dim(row.view(-1, 1, 1), 1).squeeze(1)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """[b n d] -> [b h n d/h]"""
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def join_heads(x: Tensor) -> Tensor:
+    """[b h n d/h] -> [b n d]"""
+    return x.transpose(1, 2).flatten(2)
+
+
+def fused_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int | None = None) -> Tensor:
+    """Joined heads [b n d] of a block's attention on its input, without keeping the probabilities."""
+    from torch.nn.functional import scaled_dot_product_attention
+
+    q, k, v = (split_heads(part, heads or block.heads) for part in block.qkv(x))
+    return join_heads(scaled_dot_product_attention(q, k, v, attn_mask=mask))
+
+
+def recorded_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int) -> Layer:
+    """The same attention with every part kept as a node of the graph."""
+    q, k, v = block.qkv(x)
+    parts = [split_heads(part, heads) for part in (q, k, v)]
+    logits = (parts[0] * parts[0].shape[-1] ** -0.5) @ parts[1].transpose(-2, -1)
+    attn = (logits if mask is None else logits + mask).softmax(-1)
+    return Layer(x=x, q=q, k=k, v=v, attn=attn, out=join_heads(attn @ parts[2]), block=block)
+
+
+def record(
+    encoder: Encoder,
+    inputs: Tensor,
+    queries: Tensor,
+    *,
+    blocks: int = 1,
+    grads: int = 0,
+    wrt: tuple[str, ...] = (),
+    single: int = 0,
+    logit_scale: float = 1.0,
+    readout: Callable[[Tensor], Tensor] | None = None,
+    check: Callable[[str], None] = lambda stage: None,
+) -> Trace:
+    """Run `inputs` through `encoder` and keep what methods read.
+
+    blocks, grads: how many last blocks are recorded, and reached by gradients with respect to the Layer fields
+    `wrt` (both are cut to the model's depth). single: how many last blocks run with one head of full width
+    (Grad-ECLIP's authors). queries: [t e]. readout: unit embeddings [b e] -> scores [b t], default the cosine.
+    Blocks before the first recorded one run fused and without a graph.
+    """
+    import torch
+
+    readout = readout or (lambda embedding: embedding @ queries.T)
+    depth = len(encoder.blocks)
+    grads = min(grads, depth)
+    blocks = min(max(blocks, grads, 1), depth)
+    row = encoder.row(inputs)
+    layers = []
+    with torch.no_grad():
+        x = encoder.embed(inputs)
+        mask = encoder.mask(x.shape[1])
+    for index, block in enumerate(encoder.blocks):
+        left = depth - index
+        heads = 1 if left <= single else block.heads
+        with torch.set_grad_enabled(left <= grads):
+            if left == grads:
+                x = x.detach().requires_grad_()
+            if left > blocks:
+                out = fused_attention(block, x, mask, heads)
+            else:
+                layers.append(recorded_attention(block, x, mask, heads))
+                out = layers[-1].out
+            # Past the last attention only the pooled token matters to the score.
+            x = block.finish(x, out) if left > 1 else block.finish(pick(x, row), pick(out, row))
+    with torch.set_grad_enabled(grads > 0):
+        embedding = encoder.project(x)
+        scores = readout(embedding)
+    return Trace(
+        encoder=encoder, inputs=inputs, layers=tuple(layers), grads=grads, wrt=wrt if grads else (), row=row,
+        embedding=embedding, queries=queries, scores=scores, logit_scale=logit_scale, readout=readout,
+        check=check,
+    )  # fmt: skip
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Switch TF32 and reduced-precision kernels off while maps are computed, and restore what was set."""
+    import torch
+
+    places = [
+        (torch.backends.cuda.matmul, "fp32_precision"),
+        (torch.backends.cudnn.conv, "fp32_precision"),
+        (torch.backends.mkldnn.matmul, "fp32_precision"),
+        (torch.backends.mkldnn.conv, "fp32_precision"),
+    ]
+    before = [getattr(place, name) for place, name in places]
+    try:
+        for place, name in places:
+            setattr(place, name, "ieee")
+        yield
+    finally:
+        for (place, name), value in zip(places, before, strict=True):
+            setattr(place, name, value)
