@@ -1,0 +1,84 @@
+"""Training batches: scenes, texts and the table of which text is true of which scene."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from engine.training.captions import (
+    Caption,
+    background_captions,
+    category_captions,
+    concept_caption,
+    scene_captions,
+    scene_facts,
+    truth_table,
+)
+from engine.training.concepts import load_concepts
+from engine.training.scenes import CANVAS, draw, sample_scene
+from engine.training.tokens import TokenRows
+
+PATCH = 8  # px
+CAPTIONED = 48  # scenes of a batch that get captions: texts cost time too
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training: scenes of `side` px with 1 to `objects` objects, `samples` of them.
+
+    Scenes smaller than the canvas show a window of it: objects keep their size, and the window takes the
+    matching part of the position embedding. `decay`: the learning rate falls to zero over the stage.
+    """
+
+    side: int
+    objects: int
+    batch: int
+    samples: int
+    decay: bool = False
+
+    @property
+    def steps(self) -> int:
+        return self.samples // self.batch
+
+
+class Batches(Dataset):
+    """Batch i of a stage, a pure function of (seed, stage number, i); `start` skips what was trained."""
+
+    def __init__(self, stage: Stage, number: int, seed: int, rows: TokenRows, start: int = 0):
+        self.stage, self.number, self.seed, self.rows, self.start = stage, number, seed, rows, start
+
+    def __len__(self) -> int:
+        return self.stage.steps - self.start
+
+    def __getitem__(self, i: int) -> dict[str, torch.Tensor]:
+        if i >= len(self):
+            raise IndexError(i)
+        rng = np.random.default_rng((self.seed, self.number, self.start + i))
+        stage = self.stage
+        scenes = [sample_scene(rng, 1 + k % stage.objects, stage.side) for k in range(stage.batch)]
+        images = np.stack([draw(scene)[0] for scene in scenes])
+        groups = _texts(rng, scenes)
+        captions = [caption for group in groups for caption in group]
+        truth = truth_table([scene_facts(scene) for scene in scenes], captions)
+        room = (CANVAS - stage.side) // PATCH
+        return {
+            "images": torch.from_numpy(images),  # uint8 [b s s 3]
+            "corner": torch.from_numpy(rng.integers(0, room + 1, 2)),  # window's row and column, in patches
+            "ids": torch.from_numpy(self.rows.encode([c.text for c in captions])),  # [texts context]
+            "truth": torch.from_numpy(truth),  # bool [b texts]
+            "groups": torch.tensor([len(group) for group in groups]),
+        }
+
+
+def _texts(rng: np.random.Generator, scenes) -> list[list[Caption]]:
+    """Groups in the order that the loss expects: concepts, colours, patterns, categories, captions, twins."""
+    concepts = [concept_caption(rng, concept) for concept in load_concepts().concepts]
+    pairs = [scene_captions(rng, scene) for scene in scenes[:CAPTIONED]]
+    return [
+        concepts,
+        *background_captions(rng),
+        category_captions(rng),
+        [true for true, _ in pairs],
+        [false for _, false in pairs],
+    ]

@@ -1,0 +1,39 @@
+"""The loss of a batch, from its similarities and the table of what is true."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+WEIGHTS = {
+    "concepts": 1.0,
+    "colours": 0.1,
+    "patterns": 0.1,
+    "categories": 0.15,
+    "captions": 0.3,
+    "images": 0.3,
+}
+
+
+def several_true(logits: Tensor, truth: Tensor) -> Tensor:
+    """Softmax loss where several columns of a row are true: each competes with the false ones only.
+
+    logits, truth: [rows columns]; the mean over all true entries of -log(e^true / (e^true + sum e^false)).
+    """
+    rivals = logits.masked_fill(truth, -torch.inf).logsumexp(-1, keepdim=True)
+    return F.softplus(rivals - logits)[truth].mean()
+
+
+def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, truth: Tensor, groups: list[int]) -> Tensor:
+    """Unit embeddings of images [b e] and texts [t e]; groups as in `batches`: sizes of six runs of texts."""
+    logits = scale * images @ texts.T
+    concepts, colours, patterns, categories, captions, twins = torch.arange(len(texts)).split(groups)
+    either = torch.cat([captions, twins])
+    parts = {
+        "concepts": several_true(logits[:, concepts], truth[:, concepts]),
+        "colours": several_true(logits[:, colours], truth[:, colours]),
+        "patterns": several_true(logits[:, patterns], truth[:, patterns]),
+        "categories": several_true(logits[:, categories], truth[:, categories]),
+        "captions": several_true(logits[:, either], truth[:, either]),
+        "images": several_true(logits[:, captions].T, truth[:, captions].T),
+    }
+    return sum(WEIGHTS[name] * part for name, part in parts.items())
