@@ -160,6 +160,10 @@ def _tiles(request: Request, info: ModelInfo) -> list[_Tile]:
     for target in request.targets:
         if target.kind != "image" and not target.text.strip():
             raise SidelightError("A prompt is empty; write a few words to look for.")
+    labels: dict[str, Target] = {}
+    for target in request.targets:
+        if labels.setdefault(target.label, target).as_json() != target.as_json():
+            raise SidelightError(f"Two different targets are called {target.label!r}; ask for them one at a time.")
     branches: tuple[Branch, ...] = ("image", "text") if request.branch == "both" else (request.branch,)
     specs = list({str(spec): spec for spec in map(parse, request.specs)}.values())
     tiles = []
@@ -169,15 +173,14 @@ def _tiles(request: Request, info: ModelInfo) -> list[_Tile]:
                 if request.branch == "both":
                     continue
                 raise SidelightError(f"{spec.method.name} has no {branch} branch; leave it out or change the branch.")
-            for index, target in enumerate(request.targets):
-                tiles.append(_Tile(branch, spec, target, _key(request, info, branch, spec, index)))
+            tiles += [_Tile(branch, spec, t, _key(request, info, branch, spec, t)) for t in labels.values()]
     return tiles
 
 
-def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, index: int) -> dict[str, Any]:
-    target = request.targets[index].as_json()
+def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, target: Target) -> dict[str, Any]:
+    named = target.as_json()
     if spec.method.mixes_prompts:
-        target = {"all": [t.as_json() for t in request.targets], "index": index}
+        named = {"of": named, "all": [t.as_json() for t in request.targets]}
     return {
         "format": KEY_FORMAT,
         "image": request.image.digest,
@@ -190,7 +193,7 @@ def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, index: i
         "version": spec.method.version,
         "params": dict(spec.params),
         "dtype": "float32",
-        "target": target,
+        "target": named,
     }
 
 
@@ -245,7 +248,7 @@ def _computed(
         specs = list({str(tile.spec): tile.spec for tile in tiles}.values())
         mixing = any(spec.method.mixes_prompts for spec in specs)
         wanted = {tile.target.label for tile in tiles}
-        targets = [t for t in request.targets if mixing or t.label in wanted]
+        targets = [t for t in dict.fromkeys(request.targets) if mixing or t.label in wanted]
         with model.lock, exact_float32():
             ask = image_question if branch == "image" else text_question
             question = ask(model, prepared, targets, request.resize)

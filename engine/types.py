@@ -34,7 +34,7 @@ class Image:
     name: file stem or label, for people only. notes: sentences such as "First frame of 12".
     """
 
-    pixels: np.ndarray
+    pixels: np.ndarray = field(compare=False)  # the digest stands for them
     digest: str
     name: str = "image"
     notes: tuple[str, ...] = ()
@@ -100,21 +100,24 @@ class Target:
     """What a map is asked to explain.
 
     kind: 'text' (a prompt), 'difference' (text minus `minus`), 'image' (another image, `image`), 'class'
-    (softmax probability of `text` among `classes`). label: what is written above the row.
+    (softmax probability of `text` among `classes`). label: what is written above the row, and what tells the
+    targets of one request apart.
     """
 
     text: str = ""
     kind: Literal["text", "difference", "image", "class"] = "text"
     minus: str = ""
-    image: Image | None = field(default=None, compare=False)
+    image: Image | None = None
     classes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         if self.kind == "difference":
             return f"{self.text} − {self.minus}"
-        if self.kind == "image":
-            return f"image {self.image.name}" if self.image else "image"
+        if self.kind == "image" and self.image is not None:
+            return f"image {self.image.name} {self.image.digest[:6]}"
+        if self.kind == "class":
+            return f"{self.text} among {len(self.classes)}"
         return self.text
 
     def as_json(self) -> dict[str, Any]:

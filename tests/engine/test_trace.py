@@ -1,0 +1,115 @@
+"""The recording against the model itself, finite differences and one-by-one runs."""
+
+import copy
+
+import pytest
+import torch
+
+from engine.trace import exact_float32, record
+from tests.engine.tiny import PROMPTS, pixels, tiny_clip, tiny_model
+
+
+def _close(a, b, limit=1e-5):
+    assert (a - b).abs().max() <= limit * b.abs().max()
+
+
+def test_encoders_equal_the_model():
+    clip, model = tiny_clip(), tiny_model()
+    x, ids = pixels(1), model.token_ids(PROMPTS)
+    with torch.no_grad():
+        _close(model.image.encode(x), clip.encode_image(x, normalize=True))
+        _close(model.text.encode(ids), clip.encode_text(ids, normalize=True))
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 99])
+@pytest.mark.parametrize("grads", [0, 1, 3])
+def test_how_much_is_recorded_does_not_change_the_embedding(blocks, grads):
+    model, x = tiny_model(), pixels(2)
+    trace = record(model.image, x, model.embed_texts(PROMPTS), blocks=blocks, grads=grads, wrt=("out",))
+    _close(trace.embedding.detach(), model.image.encode(x).detach())
+    assert len(trace.layers) == min(max(blocks, grads), 3)
+    assert trace.scores.shape == (2, 3)
+
+
+@pytest.mark.parametrize("name", ["x", "attn", "out"])
+@pytest.mark.parametrize("branch", ["image", "text"])
+def test_gradients_equal_finite_differences(name, branch):
+    model = tiny_model()
+    clip = copy.deepcopy(model.clip).double()
+    from engine.models import wrap
+
+    double = wrap(clip)
+    encoder = getattr(double, branch)
+    inputs = pixels(3).double() if branch == "image" else double.token_ids(PROMPTS[:2])
+    queries = torch.nn.functional.normalize(torch.randn(3, 48, generator=torch.Generator().manual_seed(0)), dim=1)
+    trace = record(encoder, inputs, queries.double(), blocks=1, grads=1, wrt=("x", "attn", "out"))
+    layer, gradient = trace.layers[-1], getattr(trace.gradients[-1], name)
+    direction = torch.randn(
+        getattr(layer, name).shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
+
+    def score(step):
+        value = getattr(layer, name).detach() + step * direction
+        block, mask = layer.block, encoder.mask(layer.x.shape[1])
+        if name == "x":
+            from engine.trace import fused_attention
+
+            x, out = value, fused_attention(block, value, mask)
+        else:
+            from engine.trace import join_heads, split_heads
+
+            x = layer.x.detach()
+            out = value if name == "out" else join_heads(value @ split_heads(layer.v.detach(), block.heads))
+        from engine.trace import pick
+
+        return encoder.project(pick(block.finish(x, out), trace.row)) @ queries.double().T
+
+    numeric = (score(1e-5) - score(-1e-5)) / 2e-5  # [b t]
+    exact = (gradient * direction).flatten(2).sum(-1).T
+    _close(exact, numeric.detach(), 1e-6)
+
+
+def test_batch_equals_one_by_one():
+    model, x = tiny_model(), pixels(4)
+    queries = model.embed_texts(PROMPTS)
+    both = record(model.image, x, queries, grads=3, wrt=("attn",))
+    for b in range(2):
+        for t in range(3):
+            one = record(model.image, x[b : b + 1], queries[t : t + 1], grads=3, wrt=("attn",))
+            for layer in range(3):
+                _close(both.gradients[layer].attn[t, b], one.gradients[layer].attn[0, 0])
+
+
+def test_non_square_input_has_its_own_grid():
+    model = tiny_model()
+    trace = record(model.image, pixels(5, height=48, width=96), model.embed_texts(PROMPTS))
+    assert trace.grid == (3, 6)
+    assert trace.layers[-1].attn.shape == (2, 2, 19, 19)
+    assert trace.content.sum(1).tolist() == [18, 18]
+
+
+def test_single_head_run_explains_another_score():
+    model, x, queries = tiny_model(), pixels(6), tiny_model().embed_texts(PROMPTS)
+    plain, single = record(model.image, x, queries), record(model.image, x, queries, single=1)
+    assert single.layers[-1].attn.shape[1] == 1
+    assert (plain.scores - single.scores).abs().max() > 1e-3
+
+
+def test_text_rows_end_at_the_end_of_text():
+    model = tiny_model()
+    trace = record(model.text, model.token_ids(PROMPTS), model.embed_texts(PROMPTS))
+    assert trace.row.tolist() == trace.inputs.argmax(-1).tolist()
+    assert trace.content.sum(1).tolist() == [n - 1 for n in trace.row.tolist()]
+    assert trace.grid is None
+
+
+def test_precision_settings_are_restored_after_an_exception():
+    before = torch.backends.cuda.matmul.fp32_precision
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    try:
+        with pytest.raises(RuntimeError), exact_float32():
+            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
+            raise RuntimeError
+        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
+    finally:
+        torch.backends.cuda.matmul.fp32_precision = before
