@@ -98,7 +98,7 @@ def _groups(specs: Sequence[Spec]) -> dict[int, list[Spec]]:
 def _parts(question: Question, group: Sequence[Spec], grads: int) -> list[slice]:
     """Slices of the targets whose gradients fit in memory; one slice where a method mixes its prompts."""
     targets = len(question.queries)
-    if not grads or any(spec.method.mixes_prompts for spec in group):
+    if not grads or any(spec.mixes_prompts() for spec in group):
         return [slice(0, targets)]
     tokens = question.encoder.content(question.inputs[:1]).shape[1]
     blocks = question.encoder.blocks[-grads:]
@@ -130,5 +130,3 @@ def plain_scores(question: Question) -> Tensor:
     with torch.no_grad():
         embedding = question.encoder.encode(question.inputs)
         return question.readout(embedding, slice(0, len(question.queries))).float().cpu()
-
-

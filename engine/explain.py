@@ -179,7 +179,7 @@ def _tiles(request: Request, info: ModelInfo) -> list[_Tile]:
 
 def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, target: Target) -> dict[str, Any]:
     named = target.as_json()
-    if spec.method.mixes_prompts:
+    if spec.mixes_prompts():
         named = {"of": named, "all": [t.as_json() for t in request.targets]}
     return {
         "format": KEY_FORMAT,
@@ -246,7 +246,7 @@ def _computed(
     for branch in dict.fromkeys(tile.branch for tile in lacking):
         tiles = [tile for tile in lacking if tile.branch == branch]
         specs = list({str(tile.spec): tile.spec for tile in tiles}.values())
-        mixing = any(spec.method.mixes_prompts for spec in specs)
+        mixing = any(spec.mixes_prompts() for spec in specs)
         wanted = {tile.target.label for tile in tiles}
         targets = [t for t in dict.fromkeys(request.targets) if mixing or t.label in wanted]
         with model.lock, exact_float32():

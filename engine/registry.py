@@ -98,7 +98,7 @@ class Method:
     summary: str
     departures: str
     bibtex: str
-    mixes_prompts: bool
+    mixes_prompts: Callable[[Mapping[str, Any]], bool] = field(repr=False)
     own_score: str
     parameters: tuple[Parameter, ...]
     needs: Callable[[Mapping[str, Any]], Needs] = field(repr=False)
@@ -133,6 +133,10 @@ class Spec:
     def needs(self) -> Needs:
         return self.method.needs(dict(self.params))
 
+    def mixes_prompts(self) -> bool:
+        """Whether a prompt's map depends on the other prompts."""
+        return self.method.mixes_prompts(dict(self.params))
+
 
 @dataclass(frozen=True)
 class Range:
@@ -163,6 +167,10 @@ def _parameter(p: inspect.Parameter, hint: Any) -> Parameter:
     )
 
 
+def _of_params(value: Any) -> Callable[[Mapping[str, Any]], Any]:
+    return value if callable(value) else lambda _params: value
+
+
 def method(
     *,
     title: str,
@@ -179,7 +187,7 @@ def method(
     version: int = 1,
     departures: str = "",
     bibtex: str = "",
-    mixes_prompts: bool = False,
+    mixes_prompts: bool | Callable[[Mapping[str, Any]], bool] = False,
     own_score: str = "",
     needs: Needs | Callable[[Mapping[str, Any]], Needs] = Needs(),
 ) -> Callable:
@@ -197,8 +205,8 @@ def method(
             name=run.__name__, title=title, year=year, paper=paper, url=url, family=family,
             branches=branches, signed=signed, text_specific=text_specific, requires=requires, cost=cost,
             unit=unit, version=version, summary=inspect.getdoc(run) or "", departures=departures,
-            bibtex=bibtex, mixes_prompts=mixes_prompts, own_score=own_score, parameters=params,
-            needs=needs if callable(needs) else lambda _params, fixed=needs: fixed, run=run,
+            bibtex=bibtex, mixes_prompts=_of_params(mixes_prompts), own_score=own_score, parameters=params,
+            needs=_of_params(needs), run=run,
         )  # fmt: skip
         return run
 
