@@ -1,0 +1,236 @@
+"""Image sets on disk: a folder of images, with prompts, boxes and masks where its metadata.jsonl has them.
+
+The layout is Hugging Face's ImageFolder, see engine.metadata. Without a metadata.jsonl every image below the
+folder belongs to the set, and the name of the folder it lies in (a class, as in ImageNet's tree) becomes its
+prompt. README.md gives the title (first line `# Title`), the description and a `Licence:` line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from engine.metadata import METADATA, is_image, read_rows
+from engine.types import SidelightError
+
+SETS = Path(__file__).resolve().parents[1] / "data" / "sets"
+README = "README.md"
+WORDNET = re.compile(r"^n\d{8}[ _-]+(?=\S)")  # n02099601_golden_retriever
+LICENCE = re.compile(r"^\W*licen[cs]e\W*:\W*(?P<text>\S.*?)\W*$", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class ObjectBox:
+    """One object of an image. bbox: (x, y, width, height) in pixels of the image file; mask: an image file of
+    the same size, white where the object is seen. Either may be None."""
+
+    name: str
+    bbox: tuple[float, float, float, float] | None = None
+    mask: Path | None = None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a set. id: its path within the set without the suffix, stable in links. extra: what its
+    line of metadata has besides."""
+
+    id: str
+    path: Path
+    prompts: tuple[str, ...] = ()
+    objects: tuple[ObjectBox, ...] = ()
+    licence: str = ""
+    source: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A folder of images. name: of the folder. problems: a sentence for each line or file left out."""
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    items: tuple[Item, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """What lies in a folder. files: by path within it, POSIX; stamps: the modification times that tell
+    whether any of it, or its texts, changed."""
+
+    files: Mapping[str, Path]
+    stamps: Mapping[Path, int]
+    problems: tuple[str, ...]
+
+
+_read: dict[Path, tuple[Mapping[Path, int], ImageSet]] = {}
+
+
+def sets(folder: Path = SETS) -> list[ImageSet]:
+    """Every set below `folder`, by name; read again only where something changed. A set with faults is there,
+    without what is faulty."""
+    if not folder.is_dir():
+        return []
+    names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] not in "._")
+    return [read(folder / name) for name in names]
+
+
+def find(name: str, folder: Path = SETS) -> ImageSet:
+    """The set of that name; SidelightError names those that are there. Never reads outside `folder`."""
+    known = sets(folder)
+    for found in known:
+        if found.name == name:
+            return found
+    there = ", ".join(s.name for s in known) or "none yet"
+    raise SidelightError(f"There is no image set {name[:80]!r}; the sets are {there}.")
+
+
+def read(folder: Path) -> ImageSet:
+    """The set in any folder. Raises SidelightError where it cannot be read at all."""
+    folder = folder.absolute()
+    if folder in _read and all(_stamp(path) == time for path, time in _read[folder][0].items()):
+        return _read[folder][1]
+    try:
+        tree = _walk(folder)
+        found = _image_set(folder, tree)
+    except OSError as error:
+        raise SidelightError(f"The folder {folder.name} cannot be read ({error.strerror}).") from error
+    _read[folder] = tree.stamps, found
+    return found
+
+
+def object_mask(box: ObjectBox, size: tuple[int, int]) -> np.ndarray | None:
+    """Where an object is: bool (height, width) for an image of `size` (width, height), from its mask or else
+    its box; None where it has neither. SidelightError where the mask cannot be read or is of another size."""
+    width, height = size
+    if box.mask is not None:
+        try:
+            with Pillow.open(box.mask) as file:
+                mask = np.asarray(file.convert("L")) > 127
+        except (OSError, SyntaxError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+            raise SidelightError(f"The mask {box.mask.name} cannot be read; save it as PNG again.") from error
+        if mask.shape != (height, width):
+            raise SidelightError(
+                f"The mask {box.mask.name} is {mask.shape[1]} x {mask.shape[0]} pixels, but its image is "
+                f"{width} x {height}; make them equal."
+            )
+        return mask
+    if box.bbox is None:
+        return None
+    left, top, across, down = box.bbox
+    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
+    inside_x, inside_y = (left <= x) & (x < left + across), (top <= y) & (y < top + down)
+    return inside_y[:, None] & inside_x
+
+
+def readable(folder: str) -> str:
+    """A class folder's name as a prompt: 'n02099601_golden_retriever' -> 'golden retriever'."""
+    return " ".join(re.split(r"[ _-]+", WORDNET.sub("", folder))).strip()
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return -1
+
+
+def _walk(folder: Path) -> _Tree:
+    files: dict[str, Path] = {}
+    stamps = {path: _stamp(path) for path in (folder, folder / METADATA, folder / README)}
+    problems = []
+    inside = folder.resolve()
+    queue = [folder]
+    while queue:
+        here = queue.pop()
+        for entry in sorted(os.scandir(here), key=lambda e: e.name):
+            path = Path(entry.path)
+            name = path.relative_to(folder).as_posix()
+            if entry.name.startswith("."):
+                continue
+            if entry.is_symlink() and not path.resolve().is_relative_to(inside):
+                problems.append(
+                    f"{folder.name}/{name} is a link that leads out of the set; put a copy there."
+                )
+            elif entry.is_dir(follow_symlinks=False):
+                stamps[path] = _stamp(path)
+                queue.append(path)
+            elif entry.is_file():
+                files[name] = path
+    return _Tree(files, stamps, tuple(problems))
+
+
+def _image_set(folder: Path, tree: _Tree) -> ImageSet:
+    problems = tree.problems
+    if METADATA in tree.files:
+        rows, wrong = read_rows(tree.files[METADATA].read_bytes(), tree.files)
+        problems += tuple(f"{folder.name}/{sentence}" for sentence in wrong)
+    else:
+        names = sorted(filter(is_image, tree.files))
+        rows = [{"file_name": name, "prompts": _class_prompt(name)} for name in names]
+    stems = Counter(_stem(row["file_name"]) for row in rows)
+    items = tuple(_item(row, tree, stems) for row in rows)
+    title, description, licence = _about(tree.files.get(README), folder.name)
+    licences = dict.fromkeys(item.licence for item in items if item.licence)
+    return ImageSet(
+        name=folder.name,
+        title=title,
+        description=description,
+        licence=licence or ", ".join(licences),
+        items=items,
+        problems=problems,
+    )
+
+
+def _class_prompt(name: str) -> list[str]:
+    parent = Path(name).parent.name
+    return [readable(parent)] if parent else []
+
+
+def _stem(name: str) -> str:
+    return Path(name).with_suffix("").as_posix()
+
+
+def _item(row: Mapping[str, Any], tree: _Tree, stems: Mapping[str, int]) -> Item:
+    name = row["file_name"]
+    known = ("file_name", "prompts", "objects", "licence", "source")
+    return Item(
+        id=_stem(name) if stems[_stem(name)] == 1 else name,
+        path=tree.files[name],
+        prompts=tuple(row.get("prompts", ())),
+        objects=tuple(_object(entry, tree) for entry in row.get("objects", ())),
+        licence=row.get("licence", ""),
+        source=row.get("source", ""),
+        extra={key: value for key, value in row.items() if key not in known},
+    )
+
+
+def _object(entry: Mapping[str, Any], tree: _Tree) -> ObjectBox:
+    bbox, mask = entry.get("bbox"), entry.get("mask")
+    return ObjectBox(entry["name"], tuple(bbox) if bbox else None, tree.files[mask] if mask else None)
+
+
+def _about(readme: Path | None, fallback: str) -> tuple[str, str, str]:
+    """Title, description (the first paragraph) and licence that a README states."""
+    text = readme.read_text(encoding="utf-8", errors="replace") if readme else ""
+    licence = LICENCE.search(text)
+    body = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)  # Hugging Face's front matter
+    title = re.search(r"^# +(.+?) *$", body, re.MULTILINE)
+    paragraphs = body[title.end() if title else 0 :].strip().split("\n\n")
+    first = "" if paragraphs[0].startswith("#") else " ".join(paragraphs[0].split())
+    return (
+        title.group(1) if title else readable(fallback).capitalize(),
+        first,
+        licence.group("text") if licence else "",
+    )
