@@ -114,22 +114,22 @@ def methods() -> Mapping[str, Method]:
 
 def canonical(spec: str) -> str:
     """The canonical text of a method spec; SidelightError says what is valid."""
-    from engine import registry
+    from engine.specs import parse
 
-    return str(registry.parse(spec))
+    return str(parse(spec))
 
 
 def models() -> list[tuple[str, list[str]]]:
-    """Model names with their tags."""
-    from engine import models as known
+    """Model names with their tags; the tags are open_clip's, so asking imports it."""
+    from engine import catalog, models
 
-    return known.available()
+    return [(name, list(models.tags(name))) for name in catalog.names()]
 
 
 def describe(model: str, pretrained: str = "") -> ModelInfo:
-    from engine import models as known
+    from engine import catalog
 
-    return known.describe(model, pretrained or None)
+    return catalog.describe(model, pretrained or None)
 
 
 # Explanations

@@ -5,9 +5,9 @@
 >>> explain(Request(image, (Target("a dog"),), ("grad_eclip",)))      # doctest: +SKIP
 """
 
-from engine.explain import Progress, Request, explain, missing, stored
+from engine.explain import explain, missing, stored
 from engine.images import load as load_image
-from engine.types import Explanation, Failure, Image, Map, SidelightError, Target
+from engine.types import Explanation, Failure, Image, Map, Progress, Request, SidelightError, Target
 
 __all__ = [
     "Explanation",

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.registry import Spec
-from engine.trace import Encoder, Trace, record
+from engine.trace import Encoder, Trace, no_text_tower, record
 from engine.types import Cancelled, SidelightError, Unsupported
 
 log = logging.getLogger(__name__)
@@ -45,20 +45,23 @@ class Refused:
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of one branch. inputs: [b ...]; queries: [t e]; readout: unit embeddings [b e] and a slice of
-    the targets -> scores [b t]."""
+    """What is asked of one branch. inputs: [b ...]; queries: [t e]; readout: unit embeddings [b e] and a
+    slice of the targets -> scores [b t]. embed, reword: see engine.trace.Trace."""
 
     encoder: Encoder
     inputs: Tensor
     queries: Tensor
     logit_scale: float
     readout: Callable[[Tensor, slice], Tensor]
+    embed: Callable[[Sequence[str]], Tensor] = no_text_tower
+    reword: Callable[[Sequence[str], slice], Tensor] = lambda templates, part: no_text_tower(templates)
 
 
 def relevances(
     question: Question, specs: Sequence[Spec], check: Callable[[str], None] = lambda stage: None
 ) -> Iterator[Relevance | Refused]:
-    """Every spec's relevance, as it is computed; single-pass methods of one kind of forward share a recording.
+    """Every spec's relevance, as it is computed; single-pass methods of one kind of forward share a
+    recording.
 
     check: called with the stage before each step; it may raise Cancelled.
     """
@@ -79,6 +82,8 @@ def relevances(
                 logit_scale=question.logit_scale,
                 readout=lambda embedding, part=part: question.readout(embedding, part),
                 check=check,
+                embed=question.embed,
+                reword=lambda templates, part=part: question.reword(templates, part),
             )
             if grads:
                 check("gradients")

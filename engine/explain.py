@@ -1,4 +1,4 @@
-"""Ask for maps: keys, store lookups, one recording for what is missing, store again.
+"""Ask for maps: store lookups, one recording for what is missing, store again.
 
 Everything that the store holds is answered without torch.
 """
@@ -6,65 +6,32 @@ Everything that the store holds is answered without torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine import images, models
-from engine.registry import Spec, parse
+from engine import images
+from engine.catalog import describe
+from engine.specs import parse
 from engine.store import Store, default_store
+from engine.tiles import Tile, entry_of, map_of, tiles_of
 from engine.types import (
-    RESIZE_POLICIES,
     Branch,
     Cancelled,
     Explanation,
     Failure,
-    Image,
     Map,
     ModelInfo,
     Prepared,
-    SidelightError,
+    Progress,
+    Request,
     Target,
 )
 
 if TYPE_CHECKING:
-    from engine.compute import Question, Refused, Relevance
+    from engine.compute import Refused, Relevance
     from engine.models import Model
-
-KEY_FORMAT = 1
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is asked of one image. specs: method specs as typed; branch: 'image', 'text' or 'both' (a method that
-    lacks a branch is left out of it). model, pretrained, device: see engine.models."""
-
-    image: Image
-    targets: tuple[Target, ...]
-    specs: tuple[str, ...]
-    model: str = models.BUNDLED
-    pretrained: str | None = None
-    resize: str = "crop"
-    branch: str = "image"
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class Progress:
-    """done of total maps; stage: what is happening, in words."""
-
-    done: int
-    total: int
-    stage: str
-
-
-@dataclass(frozen=True)
-class _Tile:
-    branch: Branch
-    spec: Spec
-    target: Target
-    key: Mapping[str, Any]
 
 
 def stored(request: Request, store: Store | None = None, info: ModelInfo | None = None) -> Explanation:
@@ -72,20 +39,20 @@ def stored(request: Request, store: Store | None = None, info: ModelInfo | None 
 
     SidelightError for bad specs, models, policies and prompts.
     """
-    return _lookup(request, store or default_store(), info or models.describe(request.model, request.pretrained))[0]
+    return _lookup(request, store or default_store(), info or describe(request.model, request.pretrained))[0]
 
 
 def missing(request: Request, store: Store | None = None, info: ModelInfo | None = None) -> int:
     """How many maps of a request are not in the store."""
     return len(
-        _lookup(request, store or default_store(), info or models.describe(request.model, request.pretrained))[1]
+        _lookup(request, store or default_store(), info or describe(request.model, request.pretrained))[1]
     )
 
 
 def keys(request: Request) -> list[Mapping[str, Any]]:
     """The store keys of a request's maps."""
-    info = models.describe(request.model, request.pretrained)
-    return [tile.key for tile in _tiles(request, info)]
+    info = describe(request.model, request.pretrained)
+    return [tile.key for tile in tiles_of(request, info)]
 
 
 def explain(
@@ -97,12 +64,12 @@ def explain(
 ) -> Explanation:
     """All maps of a request, from the store where they are, computed and stored where not.
 
-    progress: called at every step. cancelled: asked at every step; raises Cancelled soon after it says True, and
-    what was computed by then is in the store. loaded: a model in memory (engine.models.wrap) instead of the
-    request's. A method that fails is a Failure among the others' maps.
+    progress: called at every step. cancelled: asked at every step; raises Cancelled soon after it says True,
+    and what was computed by then is in the store. loaded: a model in memory (engine.models.wrap) instead of
+    the request's. A method that fails is a Failure among the others' maps.
     """
     store = store or default_store()
-    info = loaded.info if loaded else models.describe(request.model, request.pretrained)
+    info = loaded.info if loaded else describe(request.model, request.pretrained)
     found, lacking = _lookup(request, store, info)
     if not lacking:
         return found
@@ -114,7 +81,9 @@ def explain(
         if progress is not None:
             progress(Progress(done, total, stage))
 
-    model = loaded or models.load(request.model, request.pretrained, request.device, say)
+    from engine.models import load
+
+    model = loaded or load(request.model, request.pretrained, request.device, say)
     if model.info.digest != info.digest:  # the weights came with this call
         info = model.info
         found, lacking = _lookup(request, store, info)
@@ -124,20 +93,20 @@ def explain(
         if isinstance(result, Failure):
             failures.append(result)
             continue
-        store.put(tile.key, *_entry(result))
+        store.put(tile.key, *entry_of(result))
         maps.append(result)
     return replace(found, maps=_in_order(request, maps), failures=tuple(failures), computed=done)
 
 
-def _lookup(request: Request, store: Store, info: ModelInfo) -> tuple[Explanation, list[_Tile]]:
-    tiles = _tiles(request, info)
+def _lookup(request: Request, store: Store, info: ModelInfo) -> tuple[Explanation, list[Tile]]:
+    tiles = tiles_of(request, info)
     maps, lacking = [], []
     for tile in tiles:
         entry = store.get(tile.key) if info.digest else None
         if entry is None:
             lacking.append(tile)
         else:
-            maps.append(_map(tile, entry.arrays, entry.meta))
+            maps.append(map_of(tile, entry.arrays, entry.meta))
     geometry = images.geometry(request.image.size, info.preprocess, request.resize)
     found = Explanation(
         image=request.image,
@@ -152,82 +121,6 @@ def _lookup(request: Request, store: Store, info: ModelInfo) -> tuple[Explanatio
     return found, lacking
 
 
-def _tiles(request: Request, info: ModelInfo) -> list[_Tile]:
-    if request.resize not in RESIZE_POLICIES:
-        raise SidelightError(f"There is no resize policy {request.resize!r}; use {', '.join(RESIZE_POLICIES)}.")
-    if request.branch not in ("image", "text", "both"):
-        raise SidelightError(f"There is no branch {request.branch!r}; use image, text or both.")
-    for target in request.targets:
-        if target.kind != "image" and not target.text.strip():
-            raise SidelightError("A prompt is empty; write a few words to look for.")
-    labels: dict[str, Target] = {}
-    for target in request.targets:
-        if labels.setdefault(target.label, target).as_json() != target.as_json():
-            raise SidelightError(f"Two different targets are called {target.label!r}; ask for them one at a time.")
-    branches: tuple[Branch, ...] = ("image", "text") if request.branch == "both" else (request.branch,)
-    specs = list({str(spec): spec for spec in map(parse, request.specs)}.values())
-    tiles = []
-    for branch in branches:
-        for spec in specs:
-            if branch not in spec.method.branches:
-                if request.branch == "both":
-                    continue
-                raise SidelightError(f"{spec.method.name} has no {branch} branch; leave it out or change the branch.")
-            tiles += [_Tile(branch, spec, t, _key(request, info, branch, spec, t)) for t in labels.values()]
-    return tiles
-
-
-def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, target: Target) -> dict[str, Any]:
-    named = target.as_json()
-    if spec.mixes_prompts():
-        named = {"of": named, "all": [t.as_json() for t in request.targets]}
-    return {
-        "format": KEY_FORMAT,
-        "image": request.image.digest,
-        "model": info.id,
-        "weights": info.digest,
-        "preprocess": info.preprocess.as_json(),
-        "resize": request.resize,
-        "branch": branch,
-        "method": spec.method.name,
-        "version": spec.method.version,
-        "params": dict(spec.params),
-        "dtype": "float32",
-        "target": named,
-    }
-
-
-def _map(tile: _Tile, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Map:
-    return Map(
-        spec=str(tile.spec),
-        branch=tile.branch,
-        target=tile.target.label,
-        values=arrays["map"],
-        score=meta["score"],
-        explained_score=meta["explained_score"],
-        seconds=meta["seconds"],
-        note=meta["note"],
-        content=arrays["content"].astype(bool) if "content" in arrays else None,
-        tokens=tuple(meta.get("tokens", ())),
-        spans=tuple(tuple(span) for span in meta.get("spans", ())),
-    )
-
-
-def _entry(result: Map) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """A map as the store keeps it: arrays and JSON."""
-    meta = {
-        "score": result.score,
-        "explained_score": result.explained_score,
-        "seconds": result.seconds,
-        "note": result.note,
-    }
-    arrays = {"map": result.values}
-    if result.content is not None:
-        arrays["content"] = result.content.astype(np.uint8)
-        meta |= {"tokens": list(result.tokens), "spans": [list(span) for span in result.spans]}
-    return arrays, meta
-
-
 def _in_order(request: Request, maps: list[Map]) -> tuple[Map, ...]:
     specs = {str(parse(text)): n for n, text in enumerate(request.specs)}
     labels = {target.label: n for n, target in enumerate(request.targets)}
@@ -235,8 +128,8 @@ def _in_order(request: Request, maps: list[Map]) -> tuple[Map, ...]:
 
 
 def _computed(
-    request: Request, model: Model, lacking: list[_Tile], say: Callable[[str], None]
-) -> Iterator[tuple[_Tile, Map | Failure]]:
+    request: Request, model: Model, lacking: list[Tile], say: Callable[[str], None]
+) -> Iterator[tuple[Tile, Map | Failure]]:
     """Every lacking tile with its map or failure, as they are computed."""
     from engine.compute import Refused, plain_scores, relevances
     from engine.questions import image_question, text_question
@@ -265,9 +158,10 @@ def _computed(
 
 
 def _answered(
-    tiles: list[_Tile], targets: list[Target], result: Relevance | Refused, branch: Branch
-) -> Iterator[tuple[_Tile, int]]:
-    """The tiles that a result answers, each with its target's index. In the text branch prompts are the inputs."""
+    tiles: list[Tile], targets: list[Target], result: Relevance | Refused, branch: Branch
+) -> Iterator[tuple[Tile, int]]:
+    """The tiles that a result answers, each with its target's index. In the text branch prompts are the
+    inputs."""
     places = {target.label: n for n, target in enumerate(targets)}
     for tile in tiles:
         index = places[tile.target.label]
@@ -277,7 +171,7 @@ def _answered(
 
 
 def _finished(
-    tile: _Tile, model: Model, prepared: Prepared, result: Relevance, scores: Any, index: int
+    tile: Tile, model: Model, prepared: Prepared, result: Relevance, scores: Any, index: int
 ) -> Map:
     from engine.words import tokens_of
 
@@ -288,7 +182,11 @@ def _finished(
         values = row if row.ndim == 2 else row[-prepared.grid[0] * prepared.grid[1] :].reshape(prepared.grid)
         content, tokens, spans = None, (), ()
     else:
-        values, explained, score = result.values[0, index].numpy(), result.explained[index, 0], scores[index, 0]
+        values, explained, score = (
+            result.values[0, index].numpy(),
+            result.explained[index, 0],
+            scores[index, 0],
+        )
         parts = tokens_of(model.tokenizer, tile.target.text, model.info.context)
         content = np.zeros(len(values), bool)
         content[1 : 1 + len(parts)] = True

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine import images
 from engine.compute import Question
+from engine.templates import ensemble
 from engine.types import Prepared, Target, Unsupported
 
 if TYPE_CHECKING:
@@ -19,31 +20,43 @@ if TYPE_CHECKING:
 def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], resize: str) -> Question:
     """The image tower on one image, asked for all targets.
 
-    A text's score is the cosine; a difference's the difference of cosines; another image's the cosine of the two
-    embeddings; a class's its softmax probability among the classes at the model's own logit scale.
+    A text's score is the cosine; a difference's the difference of cosines; another image's the cosine of the
+    two embeddings; a class's its softmax probability among the classes at the model's own logit scale.
     """
     pixels = model.pixels([prepared])
-    columns = [_column(model, target, resize) for target in targets]
+    columns = [_column(model, target, resize, model.embed_texts) for target in targets]
     with torch.no_grad():
         embedding = model.image.encode(pixels)
         # Methods without gradients read a direction: of the score's own growth, here where the image is.
         queries = torch.stack([direction(embedding[0]) for _score, direction in columns])
+
+    def reworded(templates: Sequence[str], part: slice) -> Tensor:
+        def embed(texts: Sequence[str]) -> Tensor:
+            return ensemble(model.embed_texts, templates, texts)
+
+        with torch.no_grad():
+            parts = [_column(model, target, resize, embed)[1](embedding[0]) for target in targets[part]]
+        return torch.stack(parts)
+
     return Question(
         encoder=model.image,
         inputs=pixels,
         queries=queries,
         logit_scale=model.logit_scale,
         readout=lambda e, part: torch.stack([score(e) for score, _direction in columns[part]], dim=1),
+        embed=model.embed_texts,
+        reword=reworded,
     )
 
 
+Embed = Callable[[Sequence[str]], Tensor]
 Column = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
 
 
-def _column(model: Model, target: Target, resize: str) -> Column:
+def _column(model: Model, target: Target, resize: str, embed: Embed) -> Column:
     """(unit embeddings [b e] -> scores [b], unit embedding [e] -> direction [e]) of one target."""
     if target.kind == "class":
-        classes = model.embed_texts(target.classes)
+        classes = embed(target.classes)
         index = target.classes.index(target.text)
 
         def probability(e: Tensor) -> Tensor:
@@ -58,17 +71,19 @@ def _column(model: Model, target: Target, resize: str) -> Column:
         with torch.no_grad():
             query = model.image.encode(model.pixels([other]))[0]
     elif target.kind == "difference":
-        with_it, without = model.embed_texts([target.text, target.minus])
+        with_it, without = embed([target.text, target.minus])
         query = with_it - without
     else:
-        query = model.embed_texts([target.text])[0]
+        query = embed([target.text])[0]
     return lambda e: e @ query, lambda e: query
 
 
 def text_question(model: Model, prepared: Prepared, targets: Sequence[Target], resize: str) -> Question:
     """The text tower on all prompts, asked for the one image."""
     if any(target.kind != "text" for target in targets):
-        raise Unsupported("The text branch explains prompts; it has no map for differences, images or classes.")
+        raise Unsupported(
+            "The text branch explains prompts; it has no map for differences, images or classes."
+        )
     with torch.no_grad():
         query = model.image.encode(model.pixels([prepared]))
     return Question(

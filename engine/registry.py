@@ -5,16 +5,14 @@ Importing this module and the method files loads no torch, so that a stored map 
 
 from __future__ import annotations
 
-import ast
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from engine.types import Branch, SidelightError
 
-LONGEST_SPEC = 500
 ALL = 10**6  # "every block", for models of any depth
 
 
@@ -22,8 +20,8 @@ ALL = 10**6  # "every block", for models of any depth
 class Needs:
     """What a method reads of a recording, counted in blocks from the last one (see engine.trace.record).
 
-    blocks: blocks whose q, k, v and attention are kept. grads: blocks whose gradients are read, with respect to the
-    Layer fields `wrt`. single: blocks run with one head of full width, as Grad-ECLIP's authors do.
+    blocks: blocks whose q, k, v and attention are kept. grads: blocks whose gradients are read, with respect
+    to the Layer fields `wrt`. single: blocks run with one head of full width, as Grad-ECLIP's authors do.
     """
 
     blocks: int = 1
@@ -145,7 +143,6 @@ class Range:
     low: float | None
     high: float | None
     help: str
-    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,14 +153,16 @@ class Help:
 
 
 def _parameter(p: inspect.Parameter, hint: Any) -> Parameter:
-    kind, note = get_args(hint)[:2] if get_origin(hint) is not Literal else (hint, None)
+    kind, note = get_args(hint)[:2]
     text = note.text if isinstance(note, Help) else note.help if isinstance(note, Range) else ""
+    optional = get_origin(kind) is UnionType  # `int | None`
     if get_origin(kind) is Literal:
         return Parameter(p.name, p.default, "choice", text, choices=get_args(kind))
     if kind is bool:
         return Parameter(p.name, p.default, "bool", text)
+    number = get_args(kind)[0] if optional else kind
     return Parameter(
-        p.name, p.default, kind.__name__, text, low=note.low, high=note.high, optional=note.optional
+        p.name, p.default, number.__name__, text, low=note.low, high=note.high, optional=optional
     )
 
 
@@ -211,42 +210,3 @@ def method(
         return run
 
     return register
-
-
-def parse(text: str) -> Spec:
-    """A method spec such as `grad_eclip(heads='single')`; SidelightError says in one sentence what is valid.
-
-    At most 500 characters, keyword arguments only, no duplicates, values are Python literals.
-    """
-    import engine.methods  # noqa: F401  registers every method; here because those files import this one
-
-    shown = text if len(text) <= 60 else text[:57] + "..."
-    if len(text) > LONGEST_SPEC:
-        raise SidelightError(f"The method {shown!r} is longer than {LONGEST_SPEC} characters; shorten it.")
-    form = f"The method {shown!r} is not understood; write name or name(key=value, ...)."
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise SidelightError(form) from None
-    call = tree if isinstance(tree, ast.Call) else None
-    name = call.func if call else tree
-    if not isinstance(name, ast.Name) or (call and call.args):
-        raise SidelightError(form)
-    if name.id not in METHODS:
-        near = difflib.get_close_matches(name.id, METHODS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise SidelightError(f"There is no method {name.id!r}; {hint}The methods are {', '.join(METHODS)}.")
-    given: dict[str, Any] = {}
-    for keyword in call.keywords if call else ():
-        if keyword.arg is None:
-            raise SidelightError(form)
-        if keyword.arg in given:
-            raise SidelightError(f"{name.id}: {keyword.arg} is given twice; give it once.")
-        try:
-            given[keyword.arg] = ast.literal_eval(keyword.value)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            raise SidelightError(
-                f"{name.id}: the value of {keyword.arg} must be a plain number, text, True, False or None."
-            ) from None
-    full = METHODS[name.id].full(given)
-    return Spec(METHODS[name.id], tuple(sorted(full.items())))

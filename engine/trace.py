@@ -1,17 +1,19 @@
 """The recording: one forward pass of one branch, as a value that every method reads.
 
 Axes: b inputs, t targets, h heads, n tokens, d width, e embedding, l blocks.
-An `Encoder` states one branch of a model as plain functions of tensors; adapters make it and never patch, hook or
-alter the model, so concurrent recordings cannot meet and nothing has to be undone after an exception.
+An `Encoder` states one branch of a model as plain functions of tensors; adapters make it and never patch,
+hook or alter the model, so concurrent recordings cannot meet and nothing has to be undone after an exception.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from engine.types import Unsupported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 class Block:
     """One transformer block as functions. heads: its number of attention heads.
 
+    norm: the layer norm before the attention, [... d] -> [... d].
     qkv: block input [b n d] -> queries, keys, values, each [b n d] with heads side by side.
     output: the attention's output projection, bias included, [... d] -> [... d].
     mlp: the residual MLP branch with its norm, [... d] -> [... d].
@@ -28,6 +31,7 @@ class Block:
     """
 
     heads: int
+    norm: Callable[[Tensor], Tensor]
     qkv: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
     output: Callable[[Tensor], Tensor]
     mlp: Callable[[Tensor], Tensor]
@@ -45,7 +49,7 @@ class Encoder:
 
     embed: inputs (pixels [b 3 height width] or token ids [b n]) -> tokens before the first block [b n d].
     row: inputs -> index of the token that is pooled, [b] (class token 0; end of text).
-    project: tokens after the last block [... d] -> unit embeddings [... e], final norm included.
+    head: tokens after the last block [... d] -> embeddings [... e], final norm included.
     mask: n -> additive attention mask [n n], or None.
     content: inputs -> bool [b n], which tokens are patches or words.
     grid: inputs -> (rows, columns) of patches, None for text.
@@ -54,10 +58,16 @@ class Encoder:
     blocks: tuple[Block, ...]
     embed: Callable[[Tensor], Tensor]
     row: Callable[[Tensor], Tensor]
-    project: Callable[[Tensor], Tensor]
+    head: Callable[[Tensor], Tensor]
     mask: Callable[[int], Tensor | None]
     content: Callable[[Tensor], Tensor]
     grid: Callable[[Tensor], tuple[int, int] | None]
+
+    def project(self, x: Tensor) -> Tensor:
+        """Tokens after the last block [... d] -> unit embeddings [... e]."""
+        from torch.nn.functional import normalize
+
+        return normalize(self.head(x), dim=-1)
 
     def advance(self, x: Tensor, start: int, stop: int | None = None) -> Tensor:
         """Tokens before block `start` to tokens before block `stop` (default: after the last), with fused
@@ -116,7 +126,10 @@ class Trace:
     scores: Tensor  # [b t]
     logit_scale: float
     readout: Callable[[Tensor], Tensor]  # unit embeddings [b e] -> scores [b t]
-    check: Callable[[str], None]  # iterating methods call it with their stage at every step; it may raise Cancelled
+    # Iterating methods call it with their stage at every step; it may raise Cancelled.
+    check: Callable[[str], None]
+    embed: Callable[[Sequence[str]], Tensor]  # texts beyond the targets -> unit embeddings [p e]
+    reword: Callable[[Sequence[str]], Tensor]  # templates with one {} -> queries [t e] of the targets put into them
 
     @property
     def depth(self) -> int:
@@ -142,7 +155,8 @@ class Trace:
     def gradients(self) -> tuple[Gradients, ...]:
         """Of the last `grads` blocks, in order, from one backward pass that carries all targets at once.
 
-        Inputs of a batch do not meet in a forward pass, so the gradient of the sum over b holds each one's own.
+        Inputs of a batch do not meet in a forward pass, so the gradient of the sum over b holds each one's
+        own.
         """
         import torch
 
@@ -205,6 +219,11 @@ def recorded_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int)
     return Layer(x=x, q=q, k=k, v=v, attn=attn, out=join_heads(attn @ parts[2]), block=block)
 
 
+def no_text_tower(texts: Sequence[str]) -> Tensor:
+    """Stands in where texts cannot be embedded."""
+    raise Unsupported("This method embeds texts of its own, and there is no text tower to do it here.")
+
+
 def record(
     encoder: Encoder,
     inputs: Tensor,
@@ -217,12 +236,15 @@ def record(
     logit_scale: float = 1.0,
     readout: Callable[[Tensor], Tensor] | None = None,
     check: Callable[[str], None] = lambda stage: None,
+    embed: Callable[[Sequence[str]], Tensor] = no_text_tower,
+    reword: Callable[[Sequence[str]], Tensor] = no_text_tower,
 ) -> Trace:
     """Run `inputs` through `encoder` and keep what methods read.
 
-    blocks, grads: how many last blocks are recorded, and reached by gradients with respect to the Layer fields
-    `wrt` (both are cut to the model's depth). single: how many last blocks run with one head of full width
-    (Grad-ECLIP's authors). queries: [t e]. readout: unit embeddings [b e] -> scores [b t], default the cosine.
+    blocks, grads: how many last blocks are recorded, and reached by gradients with respect to the Layer
+    fields `wrt` (both are cut to the model's depth). single: how many last blocks run with one head of full
+    width (Grad-ECLIP's authors). queries: [t e]. readout: unit embeddings [b e] -> scores [b t], default the
+    cosine.
     Blocks before the first recorded one run fused and without a graph.
     """
     import torch
@@ -255,7 +277,7 @@ def record(
     return Trace(
         encoder=encoder, inputs=inputs, layers=tuple(layers), grads=grads, wrt=wrt if grads else (), row=row,
         embedding=embedding, queries=queries, scores=scores, logit_scale=logit_scale, readout=readout,
-        check=check,
+        check=check, embed=embed, reword=reword,
     )  # fmt: skip
 
 

@@ -113,7 +113,7 @@ class Target:
     @property
     def label(self) -> str:
         if self.kind == "difference":
-            return f"{self.text} − {self.minus}"
+            return f"{self.text} \N{MINUS SIGN} {self.minus}"
         if self.kind == "image" and self.image is not None:
             return f"image {self.image.name} {self.image.digest[:6]}"
         if self.kind == "class":
@@ -133,13 +133,38 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Request:
+    """What is asked of one image. specs: method specs as typed; branch: 'image', 'text' or 'both' (a method
+    that lacks a branch is left out of it). model, pretrained, device: see engine.catalog."""
+
+    image: Image
+    targets: tuple[Target, ...]
+    specs: tuple[str, ...]
+    model: str = "bundled"
+    pretrained: str | None = None
+    resize: str = "crop"
+    branch: str = "image"
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """done of total maps; stage: what is happening, in words."""
+
+    done: int
+    total: int
+    stage: str
+
+
+@dataclass(frozen=True)
 class Map:
     """Raw relevance of one method for one image and one target: before resizing, scaling and colour.
 
     spec: canonical method spec. values: float32, finite; image branch (rows, columns) of patches, or (height,
     width) of model input pixels for methods that say so; text branch (context,) one value a token.
     score: cosine of the unmodified model. explained_score: cosine in the forward pass the method read.
-    seconds: wall time spent on this method when it was computed. note: one sentence where something is special.
+    seconds: wall time spent on this method when it was computed. note: one sentence where something is
+    special.
     content: text branch, bool (context,), which tokens are words of the prompt. tokens: their texts.
     spans: per token (start, end) character offsets in the prompt, (0, 0) outside the words.
     """

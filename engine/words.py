@@ -9,8 +9,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Token:
-    """One token between start and end of text. span: (start, end) characters of the prompt; parts of one word have
-    neighbouring spans and `word` in common, the word's index in the prompt."""
+    """One token between start and end of text. span: (start, end) characters of the prompt; parts of one word
+    have neighbouring spans and `word` in common, the word's index in the prompt."""
 
     text: str
     span: tuple[int, int]
@@ -18,7 +18,8 @@ class Token:
 
 
 def tokens_of(tokenizer: Any, prompt: str, context: int) -> tuple[Token, ...]:
-    """The tokens that a prompt becomes, start and end left out, cut at the context length (2 places are theirs)."""
+    """The tokens that a prompt becomes, start and end left out, cut at the context length (2 places are
+    theirs)."""
     cleaned = tokenizer.clean_fn(prompt)
     place = _places(cleaned, prompt)
     found = []
@@ -40,8 +41,8 @@ def _character(text: str, byte: int) -> int:
 
 
 def _places(cleaned: str, prompt: str) -> list[int]:
-    """For each character of the cleaned prompt, where it stands in the prompt as typed. Cleaning mends encodings,
-    unescapes HTML, folds white space and lowers case, so lengths may differ."""
+    """For each character of the cleaned prompt, where it stands in the prompt as typed. Cleaning mends
+    encodings, unescapes HTML, folds white space and lowers case, so lengths may differ."""
     if len(cleaned) == len(prompt):
         return list(range(len(prompt)))
     lowered = "".join(c.lower() if len(c.lower()) == 1 else c for c in prompt)

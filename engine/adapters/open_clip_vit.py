@@ -13,8 +13,10 @@ from engine.adapters import SUPPORTED
 from engine.trace import Block, Encoder
 from engine.types import Unsupported
 
+
 def encoders(clip: nn.Module) -> tuple[Encoder, Encoder]:
-    """Image and text encoder of a loaded open_clip model; Unsupported where its modules are of another kind."""
+    """Image and text encoder of a loaded open_clip model; Unsupported where its modules are of another
+    kind."""
     visual = clip.visual
     text = clip if hasattr(clip, "token_embedding") else getattr(clip, "text", None)
     plain = (
@@ -48,6 +50,7 @@ def _block(module: nn.Module) -> Block:
 
     return Block(
         heads=attn.num_heads,
+        norm=module.ln_1,
         qkv=qkv,
         output=attn.out_proj,
         mlp=lambda y: module.ls_2(module.mlp(module.ln_2(y))),
@@ -56,8 +59,8 @@ def _block(module: nn.Module) -> Block:
 
 
 def resized_positions(positions: Tensor, grid: tuple[int, int], trained: tuple[int, int]) -> Tensor:
-    """Position embedding [1 + trained patches, d] for another grid: bicubic, corners not aligned, no antialias
-    (Grad-ECLIP's code does the same). The class token's row is kept."""
+    """Position embedding [1 + trained patches, d] for another grid: bicubic, corners not aligned, no
+    antialias (Grad-ECLIP's code does the same). The class token's row is kept."""
     if grid == trained:
         return positions
     patches = positions[1:].T.unflatten(1, trained)[None]
@@ -89,7 +92,7 @@ def image_encoder(visual: nn.Module) -> Encoder:
         blocks=tuple(map(_block, visual.transformer.resblocks)),
         embed=embed,
         row=lambda pixels: torch.zeros(len(pixels), dtype=torch.long, device=pixels.device),
-        project=lambda x: F.normalize(_through(visual.ln_post(x), visual.proj), dim=-1),
+        head=lambda x: _through(visual.ln_post(x), visual.proj),
         mask=lambda n: None,
         content=content,
         grid=grid,
@@ -119,7 +122,7 @@ def text_encoder(text: nn.Module) -> Encoder:
         blocks=tuple(map(_block, text.transformer.resblocks)),
         embed=embed,
         row=row,
-        project=lambda x: F.normalize(_through(text.ln_final(x), text.text_projection), dim=-1),
+        head=lambda x: _through(text.ln_final(x), text.text_projection),
         mask=lambda n: text.attn_mask[:n, :n],
         content=content,
         grid=lambda ids: None,
@@ -130,5 +133,3 @@ def _through(x: Tensor, projection: Tensor | nn.Module | None) -> Tensor:
     if projection is None:
         return x
     return projection(x) if isinstance(projection, nn.Module) else x @ projection
-
-

@@ -45,15 +45,21 @@ def self_attention(
     trace: Trace,
     *,
     layer: Annotated[int, Range(-64, 63, "block, counted from 0, or from -1 for the last")] = -1,
-    head: Annotated[int, Range(0, 63, "one head, counted from 0; None for their mean", optional=True)] = None,
+    head: Annotated[
+        int | None, Range(0, 63, "one head, counted from 0; None for their mean")
+    ] = None,
     heads: Heads = "model",
 ) -> Tensor:
     """The pooled token's row of one block's attention, averaged over heads or of one head."""
     if not -trace.depth <= layer < trace.depth:
-        raise SidelightError(f"self_attention: layer={layer} is not there; this branch has {trace.depth} blocks.")
+        raise SidelightError(
+            f"self_attention: layer={layer} is not there; this branch has {trace.depth} blocks."
+        )
     attn = trace.layers[layer if layer < 0 else layer - trace.depth].attn
     if head is not None and head >= attn.shape[1]:
-        raise SidelightError(f"self_attention: head={head} is not there; this block has {attn.shape[1]} heads.")
+        raise SidelightError(
+            f"self_attention: head={head} is not there; this block has {attn.shape[1]} heads."
+        )
     attn = attn.mean(1) if head is None else attn[:, head]  # [b n n]
     return over_targets(trace.at_row(attn), len(trace.queries))
 
@@ -88,7 +94,7 @@ def rollout(trace: Trace, *, layers: Layers = "all") -> Tensor:
 
 
 def start_row(trace: Trace) -> Tensor:
-    """One at each input's pooled token, zero elsewhere: [b n]. Products of [n n] matrices are needed at that row
-    only, so families that multiply block by block carry this row from the last block down."""
+    """One at each input's pooled token, zero elsewhere: [b n]. Products of [n n] matrices are needed at that
+    row only, so families that multiply block by block carry this row from the last block down."""
     size = trace.content.shape
     return trace.embedding.new_zeros(size).scatter(1, trace.row[:, None], 1.0)

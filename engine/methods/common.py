@@ -11,11 +11,15 @@ if TYPE_CHECKING:
 
 Heads = Annotated[
     Literal["model", "single"],
-    Help("'model': heads as the model has them; 'single': one head of full width, as Grad-ECLIP's authors do"),
+    Help(
+        "'model': heads as the model has them; 'single': one head of full width, as Grad-ECLIP's authors do"
+    ),
 ]
 Sign = Annotated[
     Literal["positive", "signed", "negative"],
-    Help("'positive': after the relu; 'signed': before it; 'negative': what lowers the score, after the relu"),
+    Help(
+        "'positive': after the relu; 'signed': before it; 'negative': what lowers the score, after the relu"
+    ),
 ]
 CutSign = Annotated[
     Literal["positive", "negative"],
@@ -39,8 +43,8 @@ def over_targets(x: Tensor, targets: int) -> Tensor:
 
 
 def unit_range(x: Tensor, among: Tensor) -> Tensor:
-    """Min-max scaling of [b n] over the tokens that `among` (bool [b n]) marks; ones where they are all equal,
-    since equal weights prefer nobody."""
+    """Min-max scaling of [b n] over the tokens that `among` (bool [b n]) marks; ones where they are all
+    equal, since equal weights prefer nobody."""
     low = x.masked_fill(~among, float("inf")).amin(-1, keepdim=True)
     high = x.masked_fill(~among, float("-inf")).amax(-1, keepdim=True)
     span = high - low

@@ -32,8 +32,8 @@ def _eclip_needs(params: Mapping[str, Any]) -> Needs:
     unit="cosine per patch",
     needs=_eclip_needs,
     departures=(
-        "The authors' code recomputes the last block with one head of full width (heads='single'), so it explains "
-        "a slightly different model; their notebook uses raw queries and keys (projected=False)."
+        "The authors' code recomputes the last block with one head of full width (heads='single'), so it "
+        "explains a slightly different model; their notebook uses raw queries and keys (projected=False)."
     ),
     bibtex="""@inproceedings{zhao2024gradeclip,
   title={Gradient-based Visual Explanation for Transformer-based {CLIP}},
@@ -47,14 +47,18 @@ def grad_eclip(
     *,
     heads: Heads = "model",
     layers: Annotated[int, Range(1, 64, "how many last blocks are summed")] = 1,
-    key_similarity: Annotated[bool, Help("weigh each token by its key's likeness to the pooled query")] = True,
+    key_similarity: Annotated[
+        bool, Help("weigh each token by its key's likeness to the pooled query")
+    ] = True,
     projected: Annotated[bool, Help("push queries and keys through the output projection first")] = True,
     sign: Sign = "positive",
 ) -> Tensor:
-    """Values of the tokens, weighted by the gradient at the pooled token and by the likeness of key and query.
+    """Values of the tokens, weighted by the gradient at the pooled token and by the likeness of key and
+    query.
 
-    With g the gradient of the cosine at the pooled token's joined heads: r_i = lam_i * sum_w g_w v_iw. The image
-    branch sums relu(r) over blocks, the text branch applies relu to the sum, as the authors' notebooks do.
+    With g the gradient of the cosine at the pooled token's joined heads: r_i = lam_i * sum_w g_w v_iw. The
+    image branch sums relu(r) over blocks, the text branch applies relu to the sum, as the authors' notebooks
+    do.
     """
     pairs = list(zip(trace.layers[-layers:], trace.gradients[-layers:], strict=True))
     parts = []
@@ -101,6 +105,7 @@ def _key_likeness(trace: Trace, layer: Layer, projected: bool) -> Tensor:
 }""",
 )
 def grad_cam(trace: Trace, *, heads: Heads = "model", sign: Sign = "positive") -> Tensor:
-    """Input of the last block, weighted by its gradient averaged over all tokens, the class token included."""
+    """Input of the last block, weighted by its gradient averaged over all tokens, the class token
+    included."""
     weight = trace.gradients[-1].x.mean(2, keepdim=True)  # [t b 1 d]
     return rectified((weight * trace.layers[-1].x).sum(-1), sign)

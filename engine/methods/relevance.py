@@ -31,8 +31,8 @@ if TYPE_CHECKING:
         blocks=ALL if p["layers"] == "all" else 1, grads=ALL if p["layers"] == "all" else 1, wrt=("attn",)
     ),
     departures=(
-        "Grad-ECLIP's evaluation uses the last block only (layers='last'). With all blocks the logit scale changes "
-        "the map, not only its size (scale='cosine' leaves it out)."
+        "Grad-ECLIP's evaluation uses the last block only (layers='last'). With all blocks the logit scale "
+        "changes the map, not only its size (scale='cosine' leaves it out)."
     ),
     bibtex="""@inproceedings{chefer2021generic,
   title={Generic Attention-model Explainability for Interpreting Bi-Modal and Encoder-Decoder Transformers},

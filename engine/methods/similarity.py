@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @method(
     title="MaskCLIP",
     year=2022,
-    paper="Zhou, Loy and Dai, Extract Free Dense Labels from CLIP, ECCV 2022, as adapted by Grad-ECLIP's authors",
+    paper="Zhou, Loy and Dai, Extract Free Dense Labels from CLIP, ECCV 2022, as Grad-ECLIP's authors adapt it",
     url="https://arxiv.org/abs/2112.01071",
     family="similarity",
     signed=True,
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     unit="cosine times key similarity",
     needs=Needs(blocks=1),
     departures=(
-        "The paper has neither the residual, nor the MLP, nor the weighting by the class token's key; Grad-ECLIP's "
-        "authors added them, and the published comparison uses them."
+        "The paper has neither the residual, nor the MLP, nor the weighting by the class token's key; "
+        "Grad-ECLIP's authors added them, and the published comparison uses them."
     ),
     bibtex="""@inproceedings{zhou2022extract,
   title={Extract Free Dense Labels from {CLIP}},

@@ -12,7 +12,8 @@ import torch
 import engine.compute
 from engine import Request, Target, missing
 from engine import explain as ask
-from engine.registry import METHODS, parse
+from engine.registry import METHODS
+from engine.specs import parse
 from engine.store import Store
 from engine.types import Cancelled, SidelightError
 from tests.engine.tiny import PROMPTS, picture, tiny_model
@@ -177,7 +178,7 @@ def test_many_targets_go_in_parts_and_agree(store, monkeypatch):
     ],
 )
 def test_bad_requests_get_one_sentence(store, request_, words):
-    with pytest.raises(SidelightError, match=".") as caught:
+    with pytest.raises(SidelightError) as caught:
         explain(request_, store)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -41,7 +41,9 @@ def test_gradients_equal_finite_differences(name, branch):
     double = wrap(clip)
     encoder = getattr(double, branch)
     inputs = pixels(3).double() if branch == "image" else double.token_ids(PROMPTS[:2])
-    queries = torch.nn.functional.normalize(torch.randn(3, 48, generator=torch.Generator().manual_seed(0)), dim=1)
+    queries = torch.nn.functional.normalize(
+        torch.randn(3, 48, generator=torch.Generator().manual_seed(0)), dim=1
+    )
     trace = record(encoder, inputs, queries.double(), blocks=1, grads=1, wrt=("x", "attn", "out"))
     layer, gradient = trace.layers[-1], getattr(trace.gradients[-1], name)
     direction = torch.randn(

@@ -11,8 +11,8 @@ import numpy as np
 def tiny_clip(seed: int = 0, vision_layers: int = 3, text_layers: int = 2):
     """open_clip CLIP, 64x64 input, patch 16 (4x4 grid), width 128, 2 heads; text width 64, context 16.
 
-    Weights are drawn larger than open_clip's initialisation, so that attention and gradients differ from place
-    to place.
+    Weights are drawn larger than open_clip's initialisation, so that attention and gradients differ from
+    place to place.
     """
     import open_clip
     import torch

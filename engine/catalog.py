@@ -1,0 +1,160 @@
+"""Which models there are, and what is known of each without loading it: names, preprocessing, weights
+digests.
+
+Loads no torch, so that stored maps are found before any model is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine.adapters import SUPPORTED, refusal
+from engine.store import default_store
+from engine.types import ModelInfo, Preprocess, SidelightError, Unsupported
+
+BUNDLED = "bundled"
+FOLDER = Path(__file__).parents[1] / "data" / "model"
+CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a model comes from. config: open_clip's;  weights: its file, or None while a tag is not
+    downloaded."""
+
+    id: str
+    name: str
+    pretrained: str | None
+    config: Mapping[str, Any]
+    preprocess: Preprocess
+    weights: Path | None
+
+
+@cache
+def _configs() -> dict[str, Path]:
+    spec = importlib.util.find_spec("open_clip")
+    folder = Path(spec.submodule_search_locations[0]) / "model_configs"
+    return {path.stem: path for path in sorted(folder.glob("*.json"))}
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """Every model that can be asked for by name: the bundled one, then open_clip's that an adapter reads."""
+    return (BUNDLED, *(n for n, p in _configs().items() if refusal(json.loads(p.read_text())) is None))
+
+
+def describe(model: str = BUNDLED, pretrained: str | None = None) -> ModelInfo:
+    """What is known without loading. `digest` is empty while a tag has not been downloaded.
+
+    model: 'bundled', an open_clip name, or a config .json; pretrained: a tag or a weights file.
+    SidelightError for unknown names; Unsupported for architectures that no adapter reads.
+    """
+    source = locate(model, pretrained)
+    info = ModelInfo(
+        id=source.id,
+        name=source.name,
+        pretrained=source.pretrained,
+        digest=_file_digest(source.weights) if source.weights else "",
+        preprocess=source.preprocess,
+        context=source.config["text_cfg"].get("context_length", 77),
+    )
+    if model != BUNDLED:
+        return info
+    return replace(
+        info,
+        note="Trained by this project on composed emoji scenes, not on photographs.",
+        known_words=frozenset(json.loads((FOLDER / "concepts.json").read_text(encoding="utf-8"))["words"]),
+    )
+
+
+def locate(model: str, pretrained: str | None) -> Source:
+    """Where a model's config and weights are; errors as in `describe`."""
+    if model == BUNDLED:
+        if pretrained:
+            raise SidelightError("The bundled model has its own weights; leave the pretrained tag out.")
+        return _source(BUNDLED, None, _read_config(FOLDER / "config.json"), FOLDER / "weights.safetensors")
+    if model.endswith(".json"):
+        config = _read_config(Path(model))
+    elif model in _configs():
+        config = {"model_cfg": json.loads(_configs()[model].read_text())}
+    else:
+        raise SidelightError(
+            f"There is no model {model[:80]!r}; give bundled, one of open_clip's names (python -m engine "
+            "models lists them), or an open_clip config file ending in .json."
+        )
+    reason = refusal(config["model_cfg"])
+    if reason:
+        raise Unsupported(f"{model} cannot be explained yet: {reason}. Sidelight reads {SUPPORTED}.")
+    if not pretrained:
+        raise SidelightError(f"{model} needs weights; add a pretrained tag or a weights file.")
+    if Path(pretrained).is_file():
+        return _source(model, pretrained, config, Path(pretrained))
+    if model.endswith(".json"):
+        raise SidelightError(
+            f"There is no weights file {pretrained!r}; a model from a config file needs one."
+        )
+    known = default_store().recall(tag_record(model, pretrained))
+    if known and Path(known["path"]).is_file():
+        return _source(model, pretrained, {**config, **known["config"]}, Path(known["path"]))
+    return _source(model, pretrained, config, None)
+
+
+def tag_record(model: str, tag: str) -> str:
+    """Name of the store's record of where a downloaded tag lies."""
+    return f"weights of {model}/{tag}"
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    """An open_clip config file, with or without its `model_cfg` level."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config = config if "model_cfg" in config else {"model_cfg": config}
+        config["model_cfg"]["vision_cfg"]["image_size"], config["model_cfg"]["text_cfg"]["width"]
+    except OSError:
+        raise SidelightError(f"The model config {str(path)!r} cannot be read; check the path.") from None
+    except (ValueError, KeyError, TypeError):
+        raise SidelightError(f"{str(path)!r} is not an open_clip model config (JSON with embed_dim, "
+                             "vision_cfg and text_cfg).") from None  # fmt: skip
+    return config
+
+
+def _source(model: str, pretrained: str | None, config: Mapping[str, Any], weights: Path | None) -> Source:
+    vision, wanted = config["model_cfg"]["vision_cfg"], config.get("preprocess_cfg", {})
+    size, patch = vision["image_size"], vision["patch_size"]
+    preprocess = Preprocess(
+        size=tuple(size) if isinstance(size, (list, tuple)) else (size, size),
+        patch=patch[0] if isinstance(patch, (list, tuple)) else patch,
+        mean=tuple(wanted.get("mean") or CLIP_MEAN),
+        std=tuple(wanted.get("std") or CLIP_STD),
+        interpolation=wanted.get("interpolation") or "bicubic",
+    )
+    name = Path(model).stem if model.endswith(".json") else model
+    label = Path(pretrained).stem if pretrained and weights and "." in pretrained else pretrained
+    return Source(
+        id=f"{name}/{label}" if label else name,
+        name=model,
+        pretrained=pretrained,
+        config=config["model_cfg"],
+        preprocess=preprocess,
+        weights=weights,
+    )
+
+
+def _file_digest(path: Path) -> str:
+    """SHA-256 of a weights file, remembered by path, size and time, since large files take seconds to
+    read."""
+    stat = path.stat()
+    record = f"digest of {path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+    known = default_store().recall(record)
+    if known is None:
+        with path.open("rb") as file:
+            known = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        default_store().remember(record, known)
+    return known["sha256"]

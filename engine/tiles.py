@@ -1,0 +1,112 @@
+"""A request taken apart into tiles, one map each, with the store key of each; and maps to entries and back.
+
+Loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.registry import Spec
+from engine.specs import parse
+from engine.types import RESIZE_POLICIES, Branch, Map, ModelInfo, Request, SidelightError, Target
+
+KEY_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One map that was asked for, and the store key it goes by."""
+
+    branch: Branch
+    spec: Spec
+    target: Target
+    key: Mapping[str, Any]
+
+
+def tiles_of(request: Request, info: ModelInfo) -> list[Tile]:
+    """Every map of a request; SidelightError for bad specs, policies, branches and prompts."""
+    if request.resize not in RESIZE_POLICIES:
+        raise SidelightError(
+            f"There is no resize policy {request.resize!r}; use {', '.join(RESIZE_POLICIES)}."
+        )
+    if request.branch not in ("image", "text", "both"):
+        raise SidelightError(f"There is no branch {request.branch!r}; use image, text or both.")
+    for target in request.targets:
+        if target.kind != "image" and not target.text.strip():
+            raise SidelightError("A prompt is empty; write a few words to look for.")
+    labels: dict[str, Target] = {}
+    for target in request.targets:
+        if labels.setdefault(target.label, target).as_json() != target.as_json():
+            raise SidelightError(
+                f"Two different targets are called {target.label!r}; ask for them one at a time."
+            )
+    branches: tuple[Branch, ...] = ("image", "text") if request.branch == "both" else (request.branch,)
+    specs = list({str(spec): spec for spec in map(parse, request.specs)}.values())
+    tiles = []
+    for branch in branches:
+        for spec in specs:
+            if branch not in spec.method.branches:
+                if request.branch == "both":
+                    continue
+                raise SidelightError(
+                    f"{spec.method.name} has no {branch} branch; leave it out or change the branch."
+                )
+            tiles += [Tile(branch, spec, t, _key(request, info, branch, spec, t)) for t in labels.values()]
+    return tiles
+
+
+def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, target: Target) -> dict[str, Any]:
+    named = target.as_json()
+    if spec.mixes_prompts():
+        named = {"of": named, "all": [t.as_json() for t in request.targets]}
+    return {
+        "format": KEY_FORMAT,
+        "image": request.image.digest,
+        "model": info.id,
+        "weights": info.digest,
+        "preprocess": info.preprocess.as_json(),
+        "resize": request.resize,
+        "branch": branch,
+        "method": spec.method.name,
+        "version": spec.method.version,
+        "params": dict(spec.params),
+        "dtype": "float32",
+        "target": named,
+    }
+
+
+def map_of(tile: Tile, arrays: Mapping[str, np.ndarray], meta: Mapping[str, Any]) -> Map:
+    """The map that a store entry holds."""
+    return Map(
+        spec=str(tile.spec),
+        branch=tile.branch,
+        target=tile.target.label,
+        values=arrays["map"],
+        score=meta["score"],
+        explained_score=meta["explained_score"],
+        seconds=meta["seconds"],
+        note=meta["note"],
+        content=arrays["content"].astype(bool) if "content" in arrays else None,
+        tokens=tuple(meta.get("tokens", ())),
+        spans=tuple(tuple(span) for span in meta.get("spans", ())),
+    )
+
+
+def entry_of(result: Map) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """A map as the store keeps it: arrays and JSON."""
+    meta = {
+        "score": result.score,
+        "explained_score": result.explained_score,
+        "seconds": result.seconds,
+        "note": result.note,
+    }
+    arrays = {"map": result.values}
+    if result.content is not None:
+        arrays["content"] = result.content.astype(np.uint8)
+        meta |= {"tokens": list(result.tokens), "spans": [list(span) for span in result.spans]}
+    return arrays, meta
