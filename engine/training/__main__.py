@@ -1,4 +1,4 @@
-"""python -m engine.training train | export | evaluate: make the bundled model, and measure it."""
+"""python -m engine.training train | export | evaluate | sets: the bundled model and the curated sets."""
 
 import argparse
 from pathlib import Path
@@ -23,8 +23,11 @@ def main() -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--weights", type=Path, metavar="FILE", help="default: the shipped weights")
 
+    commands.add_parser("sets", help="make the curated sets in data/sets anew")
+
     arguments = parser.parse_args()
-    {"train": _train, "export": _export, "evaluate": _evaluate}[arguments.command](arguments)
+    run = {"train": _train, "export": _export, "evaluate": _evaluate, "sets": _sets}
+    run[arguments.command](arguments)
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -46,6 +49,12 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     model = load_weights(arguments.weights) if arguments.weights else models.load()
     for figure in evaluate(model, arguments.count, arguments.pointing, arguments.seed):
         print(figure, flush=True)
+
+
+def _sets(_: argparse.Namespace) -> None:
+    from engine.training.curated import write_sets
+
+    write_sets()
 
 
 if __name__ == "__main__":

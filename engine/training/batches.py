@@ -16,7 +16,8 @@ from engine.training.captions import (
     truth_table,
 )
 from engine.training.concepts import load_concepts
-from engine.training.scenes import CANVAS, draw, sample_scene
+from engine.training.drawing import draw
+from engine.training.layout import CANVAS, sample_scene
 from engine.training.tokens import TokenRows
 
 PATCH = 8  # px

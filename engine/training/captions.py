@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.training.concepts import Concept, load_concepts
-from engine.training.scenes import CANVAS, PALETTE, PATTERNS, Placed, Scene
+from engine.training.layout import CANVAS, PALETTE, PATTERNS, Placed, Scene
 
 PREFIXES = (
     "a photo of ", "a picture of ", "an image of ", "a drawing of ", "there is ", "this is ", "I see ",
@@ -172,7 +172,7 @@ def _word(rng: np.random.Generator, draft: _Draft) -> str:
     text = joint.join(spoken[:-1]) + (" and " if joint == ", " else joint) * (len(spoken) > 1) + spoken[-1]
     if draft.colour or draft.pattern:
         words = " ".join(word for word in (draft.pattern, draft.colour) if word)
-        text += f" on {_article(words)} background"
+        text += f" on {article(words)} background"
     return _prefixed(rng, text)
 
 
@@ -188,10 +188,10 @@ def takes_colour(concept: Concept) -> bool:
 
 def coloured(colour: str, prompt: str) -> str:
     first, _, rest = prompt.partition(" ")
-    return _article(f"{colour} {rest}") if first in ("a", "an") else f"{colour} {prompt}"
+    return article(f"{colour} {rest}") if first in ("a", "an") else f"{colour} {prompt}"
 
 
-def _article(phrase: str) -> str:
+def article(phrase: str) -> str:
     return ("an " if phrase[0] in "aeiou" else "a ") + phrase
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from tqdm import tqdm
 
 from engine import models
+from engine.catalog import describe
 from engine.explain import Request, explain
 from engine.images import load as load_image
 from engine.images import prepare
@@ -20,7 +21,8 @@ from engine.models import Model
 from engine.store import Store
 from engine.training.captions import OPPOSITE, PLACES, coloured, places_of, scene_captions, takes_colour
 from engine.training.concepts import load_concepts
-from engine.training.scenes import PALETTE, Scene, draw, sample_scene
+from engine.training.drawing import draw
+from engine.training.layout import PALETTE, Scene, sample_scene
 from engine.training.towers import build_model
 from engine.types import Target
 
@@ -210,5 +212,5 @@ def load_weights(path: Path) -> Model:
     """A model from an exported weights file other than the shipped one."""
     clip = build_model()
     clip.load_state_dict(models.expand_vocabulary(load_file(path), clip.vocab_size))
-    info = replace(models.describe(), digest=str(path))
+    info = replace(describe(), digest=str(path))
     return models.wrap(clip.eval().requires_grad_(False), info)

@@ -10,7 +10,7 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 
 from engine.training.batches import PATCH
-from engine.training.scenes import CANVAS
+from engine.training.layout import CANVAS
 from engine.training.tokens import CONTEXT
 
 GRID = CANVAS // PATCH
