@@ -1,0 +1,153 @@
+// Mounts and updates the grid. Called by Streamlit on the first drawing and whenever the data changes.
+
+const TOLD_AFTER = 500; // milliseconds of rest before the page is told of a display change
+const mounted = new WeakMap();
+
+export default function ({ data, parentElement, setStateValue }) {
+  let grid = mounted.get(parentElement);
+  if (!grid || !parentElement.contains(grid.root)) {
+    grid = mount(parentElement);
+    mounted.set(parentElement, grid);
+  }
+  grid.tell = (display) => setStateValue("display", display);
+  update(grid, data);
+}
+
+function mount(parent) {
+  const root = parent.querySelector(".sidelight-grid");
+  const grid = { root, bars: root.querySelector(".bars"), status: root.querySelector(".status"),
+    box: root.querySelector(".box"), view: { x: 0, y: 0, zoom: 1 }, spot: null, pinned: null, tiles: [],
+    pictures: new Map(), given: "", timer: 0, frame: 0 };
+  new ResizeObserver(() => repaint(grid)).observe(grid.box);
+  return grid;
+}
+
+function update(grid, data) {
+  const given = JSON.stringify(data.display);
+  if (given !== grid.given) Object.assign(grid, { given, display: { ...data.display } });
+  const label = JSON.stringify(data.pictures.map((picture) => picture.alt));
+  if (label !== grid.label) Object.assign(grid, { label, view: zoomed(grid.view, 0), spot: null, pinned: null });
+  grid.tables = {};
+  for (const table of data.tables) {
+    grid.tables[table.name] = { bytes: bytesOf(table.bytes), diverging: table.diverging };
+  }
+  grid.model = modelOf(grid, data);
+  grid.tiles = grid.model.tiles.flat();
+  layOut(grid);
+}
+
+function modelOf(grid, data) {
+  const numbers = floatsOf(data.values);
+  const pictures = data.pictures.map((picture) => pictureOf(grid, picture));
+  const tiles = data.tiles.map((line, row) => line.map((fact, column) => {
+    const tile = { ...fact, row, column, picture: pictures[data.rows[row].picture] };
+    if (fact.state === "map") {
+      tile.values = numbers.slice(fact.offset, fact.offset + fact.shape[0] * fact.shape[1]);
+      tile.ranks = ranksOf(tile.values);
+    }
+    return tile;
+  }));
+  return { columns: data.columns, rows: data.rows, tiles };
+}
+
+function pictureOf(grid, picture) {
+  let element = grid.pictures.get(picture.source);
+  if (!element) {
+    element = new Image();
+    element.onload = () => repaint(grid);
+    element.src = picture.source;
+    grid.pictures.set(picture.source, element);
+  }
+  const { width, height } = picture;
+  const share = ([left, top, right, bottom]) => ({ x: left / width, y: top / height,
+    width: (right - left) / width, height: (bottom - top) / height });
+  const seen = share(picture.seen);
+  const outlines = picture.outlines.map((outline) => {
+    if (!outline.mask) return { frame: share(outline.box), lines: [0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0] };
+    const mask = bytesOf(outline.mask);
+    return { frame: { x: 0, y: 0, width: 1, height: 1 },
+      lines: contour(Float32Array.from(mask, (v) => v / 255), outline.rows, outline.cols, 0.5) };
+  });
+  return { ...picture, element, seen, outlines, cropped: seen.width < 0.999 || seen.height < 0.999 };
+}
+
+// Everything anew but the pictures: after new data, or a display option that changes the cards.
+function layOut(grid) {
+  const { display, model, tables, root } = grid;
+  const focused = root.getRootNode().activeElement?.dataset ?? {};
+  for (const tile of grid.tiles) {
+    if (!tile.values) continue;
+    const peers = grid.tiles.filter((other) => other.values && other.column === tile.column);
+    tile.scale = scaleTile(tile, peers, display);
+    tile.layerKey = "";
+  }
+  const outlined = grid.tiles.some((tile) => tile.picture.outlines.length > 0);
+  const zoom = (factor) => look(grid, zoomed(grid.view, factor));
+  grid.bars.replaceChildren(toolbarOf(display, tables, outlined, (values, redraw) => change(grid, values, redraw), zoom));
+  const { lines, across } = cellsOf(model, display, tables);
+  grid.box.replaceChildren(...lines);
+  grid.box.style.setProperty("--across", across);
+  grid.box.dataset.few = String(across <= 2);
+  for (const tile of grid.tiles) if (tile.values) listen(tile, actionsOf(grid));
+  const again = focused.tile ? `[data-tile="${focused.tile}"]` : focused.value ? `[data-value="${focused.value}"]`
+    : focused.name ? `[data-name="${focused.name}"]` : null;
+  if (again) root.querySelector(again)?.focus({ preventScroll: true });
+  look(grid, grid.view);
+}
+
+function change(grid, values, redraw) {
+  Object.assign(grid.display, values);
+  if (redraw) layOut(grid);
+  else repaint(grid);
+  clearTimeout(grid.timer);
+  grid.timer = setTimeout(() => grid.tell({ ...grid.display }), TOLD_AFTER);
+}
+
+function actionsOf(grid) {
+  return {
+    view: () => grid.view,
+    spot: () => grid.spot,
+    look: (view) => look(grid, view),
+    point: (tile, spot) => { if (!grid.pinned) point(grid, tile, spot); },
+    pin: (tile, spot, stay) => {
+      grid.pinned = spot && (stay || !grid.pinned) ? tile : null;
+      point(grid, tile, spot);
+    },
+  };
+}
+
+function look(grid, view) {
+  grid.view = view;
+  const level = grid.bars.querySelector(".level");
+  if (level) level.textContent = `${view.zoom < 10 ? view.zoom.toFixed(1).replace(".0", "") : Math.round(view.zoom)}×`;
+  point(grid, grid.pointed, grid.spot);
+  repaint(grid);
+}
+
+// Marks the same patch in every tile and says the one under the pointer.
+function point(grid, tile, spot) {
+  Object.assign(grid, { spot, pointed: tile });
+  for (const other of grid.tiles) if (other.values) markPatch(other, spot, grid.view);
+  const hint = "Point at a patch to read it in every tile; click to hold it, then wheel or + − to zoom, drag to pan.";
+  const here = tile && spot && grid.tiles.find((t) => t.values && t.row === tile.row && t.column === tile.column);
+  grid.status.textContent = here ? readout(here, spot, grid.model.columns[here.column], grid.model.rows[here.row]) : hint;
+  grid.status.classList.toggle("hint", !here);
+}
+
+// Once a frame at most, whatever asks for it.
+function repaint(grid) {
+  if (grid.frame) return;
+  grid.frame = requestAnimationFrame(() => {
+    grid.frame = 0;
+    const pixel = window.devicePixelRatio || 1;
+    for (const tile of grid.tiles) {
+      const { canvas, picture } = tile;
+      const width = Math.round(canvas.clientWidth * pixel);
+      const height = Math.round(canvas.clientHeight * pixel);
+      if (!width || !picture.element.complete) continue;
+      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+      paintTile(tile, grid.display, grid.view, grid.tables);
+    }
+    grid.root.dataset.painted = String(Number(grid.root.dataset.painted || 0) + 1);
+  });
+}
