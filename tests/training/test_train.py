@@ -1,0 +1,152 @@
+"""Training: its forward pass is open_clip's, its loss and optimiser do what they say, its files come back."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from engine.models import expand_vocabulary
+from engine.training import train as training
+from engine.training.batches import Batches, Stage
+from engine.training.captions import all_words
+from engine.training.concepts import CONCEPTS_FILE, load_concepts
+from engine.training.evaluate import points_at
+from engine.training.export import export_weights
+from engine.training.glyphs import FONT_FILE
+from engine.training.losses import several_true
+from engine.training.optim import orthogonalise
+from engine.training.tokens import TokenRows
+from engine.training.towers import (
+    VOCABULARY,
+    build_model,
+    embed_images,
+    embed_texts,
+    normalise,
+    window_positions,
+)
+
+needs_font = pytest.mark.skipif(not FONT_FILE.is_file(), reason="Noto Color Emoji is not installed")
+
+
+@pytest.fixture(scope="module")
+def rows() -> TokenRows:
+    return TokenRows(all_words())
+
+
+def small_model(rows: TokenRows):
+    torch.manual_seed(0)
+    return build_model(len(rows.ids)).eval()
+
+
+def test_every_prompt_has_its_token_rows(rows):
+    phrases = [phrase for concept in load_concepts().concepts for phrase in concept.phrases]
+    numbers = rows.encode(phrases)
+    assert (
+        numbers.argmax(-1) == (rows.tokenizer(phrases) == rows.tokenizer.eot_token_id).int().argmax(-1)
+    ).all()
+    with pytest.raises(ValueError, match="outside the vocabulary"):
+        rows.encode(["a quixotic zeugma"])
+
+
+def test_concepts_are_distinct_and_show_at_least_eight_emotions():
+    concepts = load_concepts().concepts
+    phrases = [phrase for concept in concepts for phrase in concept.phrases]
+    chars = [glyph.char for concept in concepts for glyph in concept.glyphs]
+    assert len(set(phrases)) == len(phrases)
+    assert len(set(chars)) == len(chars)
+    assert len({c.emotion for c in concepts if c.emotion}) >= 8
+
+
+def test_training_forward_is_open_clips(rows):
+    model = small_model(rows)
+    images = normalise(torch.randint(0, 256, (3, 112, 112, 3), dtype=torch.uint8))
+    ids = torch.from_numpy(rows.encode(["a dog", "a red apple on a blue background", "cheese"]))
+    with torch.no_grad():
+        assert torch.allclose(
+            embed_images(model, images, model.visual.positional_embedding),
+            model.encode_image(images, normalize=True),
+            atol=0.01,  # of values up to .25: bfloat16 products against float32
+        )
+        assert torch.allclose(embed_texts(model, ids), model.encode_text(ids, normalize=True), atol=0.01)
+
+
+def test_window_positions_are_rows_of_the_full_table(rows):
+    model = small_model(rows)
+    table = model.visual.positional_embedding
+    window = window_positions(model, (2, 5), side=3)
+    expected = [0] + [1 + 14 * (2 + r) + 5 + c for r in range(3) for c in range(3)]
+    assert torch.equal(window, table[expected])
+
+
+def test_loss_of_several_true_columns_by_hand():
+    logits = torch.tensor([[1.0, 2.0, 0.5, -1.0]])
+    truth = torch.tensor([[True, False, True, False]])
+    rivals = math.exp(2.0) + math.exp(-1.0)
+    terms = [-math.log(math.exp(s) / (math.exp(s) + rivals)) for s in (1.0, 0.5)]
+    assert several_true(logits, truth).item() == pytest.approx(sum(terms) / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 24, 16), (3, 16, 40), (1, 40, 16)])
+def test_orthogonalise_brings_singular_values_near_one(shape):
+    torch.manual_seed(0)
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(shape)))
+    assert values.min() > 0.4
+    assert values.max() < 1.4
+
+
+@needs_font
+def test_batches_are_a_function_of_the_seed(rows):
+    stage = Stage(side=48, objects=1, batch=4, samples=12)
+    first, second = Batches(stage, 0, 1, rows), Batches(stage, 0, 1, rows, start=2)
+    assert len(first) == 3
+    assert all(torch.equal(a, b) for a, b in zip(first[2].values(), second[0].values(), strict=True))
+    assert not torch.equal(first[2]["images"], Batches(stage, 0, 2, rows)[2]["images"])
+
+
+@needs_font
+def test_training_ends_with_a_checkpoint_that_it_can_go_on_from(rows, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "WARMUP", 2)
+    recipe = (Stage(side=48, objects=1, batch=8, samples=16), Stage(48, 1, 8, 16, decay=True))
+    training.train(tmp_path, seed=0, recipe=recipe)
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert (state["stage"], state["step"]) == (2, 0)
+    again = training.train(tmp_path, seed=0, recipe=recipe).state_dict()  # nothing is left to do
+    assert all(torch.equal(again[name], value) for name, value in state["model"].items())
+
+
+def test_exported_weights_come_back_in_open_clips_form(rows, tmp_path):
+    model = small_model(rows)
+    ids = torch.from_numpy(rows.ids)
+    export_weights(model.state_dict(), ids, tmp_path / "weights.safetensors")
+    clip = build_model()
+    clip.load_state_dict(expand_vocabulary(load_file(tmp_path / "weights.safetensors"), VOCABULARY))
+    texts = ["a dog", "a happy face"]
+    with torch.no_grad():
+        whole = clip.eval().encode_text(torch.from_numpy(rows.tokenizer(texts).numpy()), normalize=True)
+        compact = model.encode_text(torch.from_numpy(rows.encode(texts)), normalize=True)
+    assert torch.allclose(whole, compact, atol=2e-3)  # half precision
+    table = clip.token_embedding.weight
+    untrained = np.setdiff1d(np.arange(VOCABULARY), rows.ids)[:3]
+    assert torch.allclose(table[untrained], table[ids].mean(0), atol=1e-4)
+
+
+def test_shipped_files_fit_together(rows):
+    shipped = load_file(CONCEPTS_FILE.with_name("weights.safetensors"))
+    assert np.array_equal(shipped["token_embedding.ids"].numpy(), rows.ids)
+    assert CONCEPTS_FILE.with_name("weights.safetensors").stat().st_size < 16 * 2**20
+    config = json.loads(CONCEPTS_FILE.with_name("config.json").read_text())
+    assert config["model_cfg"]["embed_dim"] == shipped["text_projection"].shape[1]
+    words = set(json.loads(CONCEPTS_FILE.read_text())["words"])
+    assert {"dog", "background", "left"} <= words
+
+
+def test_pointing_looks_at_the_centre_of_the_highest_cell():
+    values = np.zeros((2, 3), np.float32)
+    values[1, 2] = 1
+    mask = np.zeros((8, 12), bool)
+    mask[6, 10] = True
+    assert points_at(values, mask)
+    assert not points_at(values, np.roll(mask, 2, axis=1))
