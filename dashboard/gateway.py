@@ -6,10 +6,10 @@ imported by a page: stored maps are read without it, the others are computed by 
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
+import logging
 import re
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,35 +20,37 @@ import numpy as np
 import streamlit as st
 from PIL import Image as Pillow
 
-from dashboard.state import DIGEST, State, Vocabulary
-from engine.types import Explanation, Image, ModelInfo, SidelightError, Target
+from dashboard.state import State, Vocabulary
+from dashboard.uploads import Uploads
+from engine.types import Explanation, Image, ModelInfo, Request, SidelightError, Target
 
 if TYPE_CHECKING:
     from engine.datasets import ImageSet, Item
     from engine.jobs import Job, Jobs
     from engine.registry import Method
 
+log = logging.getLogger(__name__)
 SHOWN_PROMPTS = 2  # of the image's own, as long as the person typed none
 ANY_PROMPTS = ("a dog", "a cat")  # for an image that brings none
-EMPTY = Vocabulary({}, (), str, lambda *_: None, lambda _: False)
+DIMMED = 0.35  # brightness of what the model does not see
+COMPOSED = ("scenes", "pairs", "emotions", "counter")  # sets of the kind that the bundled model was trained on
 
 
 # What is here to look at
 
 
-@st.cache_resource(ttl=20, show_spinner=False)
 def sets() -> tuple[ImageSet, ...]:
-    """The image sets; a folder that is dropped in shows up within seconds."""
+    """The image sets, a folder that was just dropped in included."""
     from engine import datasets
 
     return tuple(datasets.sets())
 
 
 def image_set(name: str) -> ImageSet:
-    for found in sets():
-        if found.name == name:
-            return found
-    raise SidelightError(f"There is no image set {name!r}; the sets are {', '.join(s.name for s in sets())}.")
+    """The set of that name; SidelightError names those that are there."""
+    from engine import datasets
+
+    return datasets.find(name)
 
 
 def item(state: State) -> Item | None:
@@ -64,30 +66,73 @@ def item(state: State) -> Item | None:
 def image(state: State) -> Image:
     """The image that is looked at."""
     found = item(state)
-    return _uploaded(state.upload) if found is None else _loaded(found.path, found.path.stat().st_mtime_ns)
+    return _uploaded(state.upload) if found is None else _read(found.path, _changed(found.path))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _loaded(path: Path, _changed: int) -> Image:
+def _read(path: Path, _changed: int) -> Image:
     from engine import images
 
     return images.load(path)
 
 
-@st.cache_data(max_entries=4096, show_spinner=False)
-def thumbnail(path: Path, side: int = 192) -> bytes:
-    """A JPEG of an image file, `side` pixels on its longer side."""
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _uploaded(digest: str) -> Image:
     from engine import images
 
-    return _jpeg(images.load(path).pixels, side)
+    data = uploads().get(digest)
+    if data is None:
+        raise SidelightError("The uploaded image is not on this server; upload the file again.")
+    return images.load(data, "upload")
 
 
-def _jpeg(pixels: np.ndarray, side: int) -> bytes:
-    small = Pillow.fromarray(pixels)
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0  # reading it will say what is wrong
+
+
+def thumbnail(path: Path, side: int) -> bytes:
+    """A JPEG of an image file, `side` pixels on its longer side; a grey one where it cannot be read."""
+    return _thumbnail(path, side, _changed(path))
+
+
+@st.cache_data(max_entries=4096, show_spinner=False)
+def _thumbnail(path: Path, side: int, _changed: int) -> bytes:
+    from engine import images
+
+    try:
+        return images.thumbnail(images.load(path), side)
+    except SidelightError:  # opening the image says why
+        return _jpeg(np.full((side, side, 3), 128, np.uint8))
+
+
+def preview(state: State, side: int) -> bytes:
+    """A JPEG of the image that is looked at, dimmed where the model does not see it."""
+    from engine import images
+
+    shown, info = image(state), described(state)
+    return _preview(shown, images.geometry(shown.size, info.preprocess, state.resize).seen, side)
+
+
+@st.cache_data(max_entries=256, show_spinner=False, hash_funcs={Image: lambda i: i.digest})
+def _preview(shown: Image, seen: tuple[float, float, float, float], side: int) -> bytes:
+    left, top, right, bottom = (round(edge) for edge in seen)
+    light = np.full(shown.pixels.shape[:2], DIMMED, np.float32)
+    light[max(top, 0) : bottom, max(left, 0) : right] = 1
+    small = Pillow.fromarray((shown.pixels * light[:, :, None]).astype(np.uint8))
     small.thumbnail((side, side), Pillow.Resampling.LANCZOS)
+    return _jpeg(np.asarray(small))
+
+
+def _jpeg(pixels: np.ndarray) -> bytes:
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=88)
+    Pillow.fromarray(pixels).save(out, "JPEG", quality=88)
     return out.getvalue()
+
+
+# Prompts
 
 
 def own_prompts(state: State) -> tuple[str, ...]:
@@ -99,6 +144,30 @@ def own_prompts(state: State) -> tuple[str, ...]:
 def prompts(state: State) -> tuple[str, ...]:
     """The prompts in effect: the person's, or else the first ones of the image."""
     return state.prompts or own_prompts(state)[:SHOWN_PROMPTS] or ANY_PROMPTS
+
+
+def concepts() -> tuple[str, ...]:
+    """Prompts that the bundled model was trained on, in alphabetical order."""
+    from engine import catalog
+
+    return catalog.concepts()
+
+
+def warnings(state: State, used: tuple[str, ...]) -> tuple[str, ...]:
+    """What the person should know of a model that has not seen everything: a sentence each."""
+    info = described(state)
+    said = []
+    if info.note and (state.upload or state.image_set not in COMPOSED):
+        said.append(info.note)
+    if info.known_words is not None:
+        words = dict.fromkeys(word for prompt in used for word in re.findall(r"\w+", prompt.lower()))
+        unknown = [word for word in words if word not in info.known_words]
+        if unknown:
+            said.append(
+                f"This model never saw {', '.join(unknown[:8])}{' ...' if unknown[8:] else ''}: "
+                "what it says of such words means nothing."
+            )
+    return tuple(said)
 
 
 # Methods and models
@@ -114,51 +183,85 @@ def methods() -> Mapping[str, Method]:
 
 def canonical(spec: str) -> str:
     """The canonical text of a method spec; SidelightError says what is valid."""
-    from engine.specs import parse
+    from engine import specs
 
-    return str(parse(spec))
+    return str(specs.parse(spec))
 
 
-def models() -> list[tuple[str, list[str]]]:
-    """Model names with their tags; the tags are open_clip's, so asking imports it."""
-    from engine import catalog, models
+def signed(spec: str, sign: str) -> str:
+    """The spec for evidence of a sign, where its method takes it and the spec does not name one itself."""
+    from engine import specs
 
-    return [(name, list(models.tags(name))) for name in catalog.names()]
+    parsed = specs.parse(spec)
+    takes = next((p for p in parsed.method.parameters if p.name == "sign"), None)
+    params = dict(parsed.params)
+    if takes is None or sign not in takes.choices or params["sign"] != takes.default:
+        return str(parsed)
+    return str(replace(parsed, params=tuple(sorted({**params, "sign": sign}.items()))))
+
+
+def models() -> tuple[str, ...]:
+    """The names of the models that can be explained."""
+    from engine import catalog
+
+    return catalog.names()
+
+
+def tags(model: str) -> tuple[str, ...]:
+    """The known tags of a model: none before open_clip is loaded, which takes seconds."""
+    if "open_clip" not in sys.modules or model not in models():
+        return ()
+    from engine import models as loader
+
+    return loader.tags(model)
 
 
 def describe(model: str, pretrained: str = "") -> ModelInfo:
+    """What is known of a model without loading it; SidelightError where there is none such."""
     from engine import catalog
 
     return catalog.describe(model, pretrained or None)
 
 
+def described(state: State) -> ModelInfo:
+    return describe(state.model, state.pretrained)
+
+
 # Explanations
 
 
-def targets(state: State) -> tuple[Target, ...]:
-    return tuple(Target(text) for text in prompts(state))
+def request(state: State) -> Request:
+    """What the state asks of its image."""
+    return Request(
+        image=image(state),
+        targets=tuple(Target(text) for text in prompts(state)),
+        specs=tuple(dict.fromkeys(signed(spec, state.sign) for spec in state.methods)),
+        model=state.model,
+        pretrained=state.pretrained or None,
+        resize=state.resize,
+    )
 
 
 def explanation(state: State) -> tuple[Explanation, Job | None]:
     """What is known about the state's image, and the job that computes what is missing.
 
-    For a second model, another image or other prompts ask with `replace(state, ...)`.
+    For a second model, another image or other prompts ask with `replace(state, ...)`. A job that ended without
+    all maps is handed out too, so that the page can say why; `again` starts it over.
     """
     from engine import explain
 
-    request = explain.Request(
-        image=image(state),
-        targets=targets(state),
-        specs=state.methods,
-        model=state.model,
-        pretrained=state.pretrained or None,
-        resize=state.resize,
-    )
-    found = explain.stored(request)
-    asked = [(spec, target.label) for spec in found.specs for target in found.targets]
-    if all(found.get(spec, label) is not None for spec, label in asked):
+    asked = request(state)
+    found = explain.stored(asked)
+    if _whole(found):
         return found, None
-    return found, jobs().submit(request)
+    job = jobs().submit(asked)
+    if job.state == "done":
+        found = replace(explain.stored(asked), failures=job.result.failures)
+    return found, None if _whole(found) else job
+
+
+def _whole(found: Explanation) -> bool:
+    return all(found.get(spec, t.label) is not None for spec in found.specs for t in found.targets)
 
 
 @st.cache_resource(show_spinner=False)
@@ -171,3 +274,76 @@ def jobs() -> Jobs:
 
 def cancel(job: Job) -> None:
     jobs().cancel(job.id)
+
+
+def again(job: Job) -> None:
+    """Start a job over that failed or was cancelled."""
+    jobs().submit(job.request, again=True)
+
+
+@st.cache_resource(show_spinner=False)
+def warm_up() -> None:
+    """Load torch and the bundled model in the background, once, so that the next new prompt does not wait."""
+
+    def load() -> None:
+        from engine import models as loader
+
+        try:
+            loader.load()
+        except SidelightError as error:  # whoever asks for a map is told
+            log.warning("%s", error)
+
+    threading.Thread(target=load, name="sidelight-warm-up", daemon=True).start()
+
+
+# Uploads and the store
+
+
+@st.cache_resource(show_spinner=False)
+def uploads() -> Uploads:
+    from engine.store import default_store
+
+    return Uploads(default_store().folder / "uploads")
+
+
+def keep_upload(data: bytes, name: str) -> str:
+    """Keep a file that was uploaded; the digest of its image. SidelightError where it is no image."""
+    from engine import images
+
+    digest = images.load(data, name).digest
+    uploads().keep(digest, data)
+    return digest
+
+
+def upload(digest: str) -> bytes | None:
+    """The bytes of an uploaded file."""
+    return uploads().get(digest)
+
+
+def forget(digest: str) -> int:
+    """Remove an upload and all maps of it; how many maps there were."""
+    from engine.store import default_store
+
+    uploads().forget(digest)
+    _uploaded.clear(digest)
+    return default_store().forget(digest)
+
+
+def store_problem() -> str:
+    """One sentence when maps cannot be kept on disk, or ''."""
+    from engine.store import default_store
+
+    return default_store().problem
+
+
+def vocabulary() -> Vocabulary:
+    """What a link may name on this server."""
+    from engine import render
+
+    return Vocabulary(
+        sets={s.name: tuple(i.id for i in s.items) for s in sets()},
+        colormaps=tuple(render.COLORMAPS),
+        spec=canonical,
+        model=describe,
+        upload=uploads().has,
+    )

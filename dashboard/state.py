@@ -45,7 +45,8 @@ class State:
     image: id of an item of `image_set`, '' for its first. upload: digest of an uploaded file; where it is set,
     it is shown instead of the set's image. prompts: () means the image's own. methods: specs as typed or chosen,
     canonical. second_model: '' for none. rows: what the rows of the grid are. opacity: of the map over the image,
-    0 to 1. top: per cent of the patches, strongest first, that are drawn. outlines: of the set's masks or boxes.
+    0 to 1. top: per cent of the patches, strongest first, that are drawn; above: or those from this per cent of
+    the scale on. outlines: of the set's masks or boxes.
     """
 
     image_set: str = "scenes"
@@ -67,6 +68,7 @@ class State:
     scale: str = _choice("map", "shared", "clip", "rank")
     opacity: float = _number(0.6, 0, 1)
     top: float = _number(100, 1, 100)
+    above: float = _number(0, 0, 99)
     smooth: bool = True
     contour: bool = False
     outlines: bool = True
@@ -81,7 +83,7 @@ class Vocabulary:
     sets: Mapping[str, tuple[str, ...]]
     colormaps: tuple[str, ...]
     spec: Callable[[str], str]
-    model: Callable[[str, str], None]
+    model: Callable[[str, str], object]
     upload: Callable[[str], bool]
 
 

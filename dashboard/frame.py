@@ -1,0 +1,34 @@
+"""What surrounds every page: style, sidebar, what could not be used of a link, and the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from dashboard import gateway, navigation, sidebar, state
+from dashboard.text import plain
+from engine.types import SidelightError
+
+HERE = Path(__file__).parent
+WITH_SIDEBAR = (navigation.COMPARE,)
+
+
+def look() -> None:
+    """The logo and the few rules that Streamlit's theme has no setting for."""
+    st.logo(str(HERE / "logo.svg"), size="large")
+    st.html(HERE / "style.css")
+
+
+def draw(name: str, page: StreamlitPage) -> None:
+    """The page with all that surrounds it; what goes wrong becomes one sentence."""
+    state.current()  # reads the link, before any widget writes to it
+    if name in WITH_SIDEBAR:
+        sidebar.draw()
+    for problem in (*state.problems(), *filter(None, [gateway.store_problem()])):
+        st.info(plain(problem), icon=":material/info:")
+    try:
+        page.run()
+    except SidelightError as error:
+        st.warning(plain(str(error)), icon=":material/info:")

@@ -1,0 +1,31 @@
+"""The pages and how to go to one. A view is a module with a function `page()`."""
+
+from __future__ import annotations
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+COMPARE, GALLERY, METHODS = "compare", "gallery", "methods"
+
+
+def pages() -> dict[str, StreamlitPage]:
+    """The pages of the menu, by name."""
+    from dashboard.views import compare, gallery, methods  # here because views ask for other pages
+
+    return {
+        COMPARE: st.Page(compare.page, title="Compare", url_path=COMPARE, default=True),
+        GALLERY: st.Page(gallery.page, title="Gallery", url_path=GALLERY),
+        METHODS: st.Page(methods.page, title="Methods", url_path=METHODS),
+    }
+
+
+def chosen() -> tuple[str, StreamlitPage]:
+    """Draw the menu; name and page of what is open."""
+    known = pages()
+    page = st.navigation(list(known.values()), position="top")
+    return next(name for name, other in known.items() if other.title == page.title), page
+
+
+def go(name: str) -> None:
+    """Leave for another page; the state goes along."""
+    st.switch_page(pages()[name])

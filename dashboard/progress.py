@@ -1,0 +1,50 @@
+"""A computation that is under way: what is happening, how far it is, and a way to stop it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import gateway
+from dashboard.text import plain
+
+if TYPE_CHECKING:
+    from engine.jobs import Job
+
+POLL = 0.5  # seconds
+REDRAW = 3  # polls between two drawings of the page with the maps that came meanwhile
+
+
+def panel(job: Job | None) -> None:
+    """Show the job while it runs, and draw the page again when there is more to see."""
+    if job is None:
+        return
+    if job.state in ("queued", "running"):
+        _watch(job, job.progress.done)
+    elif job.state in ("failed", "cancelled"):
+        _ended(job)
+
+
+@st.fragment(run_every=POLL)
+def _watch(job: Job, drawn: int) -> None:
+    if job.state not in ("queued", "running"):
+        st.rerun()
+    turn = st.session_state.get("polls", 0) + 1
+    st.session_state["polls"] = turn
+    if job.progress.done > drawn and turn % REDRAW == 0:
+        st.rerun()
+    progress = job.progress
+    share = progress.done / progress.total if progress.total else 0.0
+    stage = "Waiting for other work" if job.state == "queued" else progress.stage or "Starting"
+    counted = f" · {progress.done} of {progress.total} maps" if progress.total else ""
+    row = st.container(horizontal=True, vertical_alignment="center", key="progress")
+    row.progress(min(share, 1.0), text=plain(stage) + counted)
+    row.button("Cancel", key="cancel", on_click=gateway.cancel, args=(job,))
+
+
+def _ended(job: Job) -> None:
+    said = "Cancelled; what was finished is kept." if job.state == "cancelled" else job.error
+    row = st.container(horizontal=True, vertical_alignment="center", key="progress")
+    row.info(plain(said), icon=":material/info:")
+    row.button("Compute again", on_click=gateway.again, args=(job,))

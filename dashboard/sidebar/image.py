@@ -1,0 +1,152 @@
+"""Which image: a set and one of its images, or an upload; and how it is laid under the model."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import gateway, notes, state
+from dashboard.components.thumbnails import Thumbnail, thumbnails
+from dashboard.text import plain, shortened
+from engine.types import RESIZE_POLICIES, SidelightError
+
+PREVIEW, SMALL = 320, 56  # pixels
+AROUND = 4  # images of the strip on each side of the current one
+POLICIES = {"crop": "Crop", "fit": "Fit", "squash": "Squash"}
+NEXT, PREVIOUS = "N", "P"
+
+
+def draw() -> None:
+    shown = state.current()
+    try:
+        _set(shown)
+        if shown.upload:
+            _upload_shown(shown)
+        else:
+            _strip(shown)
+        _preview(shown)
+    except SidelightError as error:
+        st.warning(plain(str(error)))
+    _steps(shown)
+    _resize(shown)
+
+
+def _set(shown: state.State) -> None:
+    titles = {s.name: s.title for s in gateway.sets()}
+    st.session_state["set"] = shown.image_set
+    st.selectbox(
+        "Image set",
+        list(titles),
+        format_func=lambda name: titles.get(name, name),
+        key="set",
+        on_change=lambda: state.update(image_set=st.session_state["set"], image="", upload=""),
+    )
+
+
+def _strip(shown: state.State) -> None:
+    items = gateway.image_set(shown.image_set).items
+    here = items.index(gateway.item(shown))
+    first = max(0, min(here - AROUND, len(items) - 2 * AROUND - 1))
+    thumbnails(
+        [
+            Thumbnail(i.id, gateway.thumbnail(i.path, SMALL * 2), ", ".join(i.prompts) or i.id)
+            for i in items[first : first + 2 * AROUND + 1]
+        ],
+        key="strip",
+        label="Images of the set",
+        side=SMALL,
+        selected=items[here].id,
+        strip=True,
+        on_choose=lambda chosen: state.update(image=chosen, upload=""),
+    )
+
+
+def _preview(shown: state.State) -> None:
+    found = gateway.item(shown)
+    name = found.id if found else "Uploaded image"
+    about = ", ".join(found.prompts) if found else "your upload"
+    st.image(
+        gateway.preview(shown, PREVIEW),
+        width="stretch",
+        alt=f"{name}: {shortened(about, 200)}; what the model does not see is dimmed",
+    )
+    width, height = gateway.image(shown).size
+    facts = [plain(name), f"{width} × {height}"]
+    if found and (found.licence or gateway.image_set(shown.image_set).licence):
+        facts.append(plain(found.licence or gateway.image_set(shown.image_set).licence))
+    st.caption(" · ".join((*facts, *map(plain, gateway.image(shown).notes))))
+
+
+def _upload_shown(shown: state.State) -> None:
+    def forget() -> None:
+        try:
+            said = f"The image is forgotten, with {gateway.forget(shown.upload)} stored maps."
+        except SidelightError as error:
+            said = str(error)
+        state.update(upload="")
+        notes.say("image", said)
+
+    st.button("Forget this image", on_click=forget, help="Remove the upload and its maps from this server")
+
+
+def _steps(shown: state.State) -> None:
+    """Previous, next, upload."""
+    row = st.container(horizontal=True, gap="small")
+    steps = (("Previous", -1, PREVIOUS, "left"), ("Next", 1, NEXT, "right"))
+    for label, step, key, side in steps:
+        row.button(
+            label,
+            key=label,
+            shortcut=key,
+            icon=f":material/chevron_{side}:",
+            on_click=_go,
+            args=(step,),
+        )
+    with row.popover("Upload", icon=":material/upload:"):
+        # A new key after each file empties the widget: the state holds the image from then on.
+        turn = st.session_state.setdefault("uploads", 0)
+        st.file_uploader(
+            "An image of your own",
+            key=f"upload{turn}",
+            on_change=_take,
+            args=(f"upload{turn}",),
+            help="PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. It stays on this server until you forget it.",
+        )
+    notes.show("image")
+
+
+def _go(step: int) -> None:
+    shown = state.current()
+    items = gateway.image_set(shown.image_set).items
+    ids = [item.id for item in items]
+    if not ids:
+        return
+    here = ids.index(shown.image) if shown.image in ids else 0
+    place = here if shown.upload else (here + step) % len(ids)
+    state.update(image=ids[place], upload="")
+
+
+def _take(key: str) -> None:
+    file = st.session_state[key]
+    if file is None:
+        return
+    st.session_state["uploads"] += 1
+    try:
+        digest = gateway.keep_upload(file.getvalue(), file.name)
+    except SidelightError as error:
+        notes.say("image", str(error))
+        return
+    state.update(upload=digest, prompts=gateway.prompts(state.current()))
+
+
+def _resize(shown: state.State) -> None:
+    st.session_state["resize"] = shown.resize
+    st.segmented_control(
+        "What the model sees",
+        RESIZE_POLICIES,
+        required=True,
+        format_func=POLICIES.get,
+        key="resize",
+        on_change=lambda: state.update(resize=st.session_state["resize"]),
+        help="Crop: the middle square, as CLIP's authors do. Fit: all of it at its own aspect ratio. "
+        "Squash: all of it, pressed into the square.",
+    )

@@ -1,0 +1,107 @@
+"""The methods: chosen from the registry, typed as specs, or put together from a method's parameters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from dashboard import gateway, notes, state
+from dashboard.text import plain
+from engine.types import SidelightError
+
+if TYPE_CHECKING:
+    from engine.registry import Method, Parameter
+
+SIGNS = {"positive": "For", "signed": "Signed", "negative": "Against"}
+
+
+def draw() -> None:
+    shown = state.current()
+    known = gateway.methods()
+    st.session_state["methods"] = list(shown.methods)
+    st.multiselect(
+        "Methods",
+        list(dict.fromkeys((*known, *shown.methods))),
+        format_func=lambda spec: known[spec].title if spec in known else spec,
+        key="methods",
+        accept_new_options=True,
+        placeholder="Choose, or type grad_eclip(layers=2)",
+        on_change=_choose,
+    )
+    notes.show("methods")
+    row = st.container(horizontal=True, gap="small", vertical_alignment="bottom")
+    with row.popover("Parameters", icon=":material/tune:"):
+        _parameters(known)
+    st.session_state["sign"] = shown.sign
+    row.segmented_control(
+        "Evidence",
+        list(SIGNS),
+        required=True,
+        format_func=SIGNS.get,
+        key="sign",
+        label_visibility="collapsed",
+        on_change=lambda: state.update(sign=st.session_state["sign"]),
+        help="For: what raises the score. Against: what lowers it. Signed: both, where a method has a sign.",
+    )
+
+
+def _choose() -> None:
+    """Take over the list; a spec that is not valid is left out and named."""
+    specs, problem = [], ""
+    for text in st.session_state["methods"]:
+        try:
+            specs.append(gateway.canonical(text))
+        except SidelightError as error:
+            problem = str(error)
+    if not specs:
+        problem = problem or "At least one method is needed; the last one stays."
+        specs = state.current().methods
+    state.update(methods=tuple(dict.fromkeys(specs)))
+    if problem:
+        notes.say("methods", problem)
+
+
+def _parameters(known: Any) -> None:
+    """A method's parameters as widgets, and a button that adds the method with them."""
+    choices = [name for name, method in known.items() if method.parameters]
+    name = st.selectbox("Method", choices, format_func=lambda n: known[n].title, key="parameters_of")
+    if name is None:
+        return
+    given = {p.name: _widget(known[name], p) for p in known[name].parameters}
+    spec = f"{name}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
+    try:
+        spec = gateway.canonical(spec)
+    except SidelightError as error:
+        st.warning(plain(str(error)))
+        return
+    st.code(spec, language="python", wrap_lines=True)
+    st.button("Add to the grid", on_click=_add, args=(spec,), type="primary")
+
+
+def _widget(method: Method, parameter: Parameter) -> Any:
+    """The widget of one parameter, named, explained and limited by the registry."""
+    key, label = f"parameter {method.name} {parameter.name}", parameter.name.replace("_", " ")
+    default, about = parameter.default, plain(parameter.help)
+    if parameter.kind == "choice":
+        return st.selectbox(
+            label, parameter.choices, parameter.choices.index(default), format_func=str, key=key, help=about
+        )
+    if parameter.kind == "bool":
+        return st.toggle(label, default, key=key, help=about)
+    kind = int if parameter.kind == "int" else float
+    low, high = (kind(edge) if edge is not None else None for edge in (parameter.low, parameter.high))
+    return st.number_input(
+        label,
+        min_value=low,
+        max_value=high,
+        value=default,
+        step=kind(1) if kind is int else None,
+        key=key,
+        placeholder="none" if parameter.optional else None,
+        help=about,
+    )
+
+
+def _add(spec: str) -> None:
+    state.update(methods=tuple(dict.fromkeys((*state.current().methods, spec))))

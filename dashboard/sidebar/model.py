@@ -1,0 +1,78 @@
+"""The model whose predictions are explained, and a second one beside it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import gateway, notes, state
+from engine.types import SidelightError
+
+BUNDLED = state.State.model
+NONE = ""
+
+
+def draw() -> None:
+    shown = state.current()
+    _choice("Model", "model", "pretrained", shown.model, shown.pretrained, gateway.models())
+    with st.expander("Second model", expanded=bool(shown.second_model)):
+        _choice(
+            "Compare with",
+            "second_model",
+            "second_pretrained",
+            shown.second_model,
+            shown.second_pretrained,
+            (NONE, *gateway.models()),
+        )
+
+
+def _choice(
+    label: str, model: str, weights: str, name: str, pretrained: str, names: tuple[str, ...]
+) -> None:
+    """Two widgets for one model. The state takes a pair only once it can be described."""
+    asked = st.session_state.get(f"asked {model}", name)
+    if st.session_state.get(f"of {model}") != (name, pretrained):  # the state changed elsewhere
+        asked = name
+        st.session_state[f"of {model}"] = (name, pretrained)
+    st.session_state[model] = asked
+    st.selectbox(
+        label,
+        list(dict.fromkeys((*names, asked))),
+        format_func=lambda n: n or "None",
+        key=model,
+        accept_new_options=True,
+        help="The bundled model, an open_clip name, or the path of an open_clip config (.json).",
+        on_change=_asked,
+        args=(model, weights),
+    )
+    if asked not in (BUNDLED, NONE):
+        st.session_state[weights] = pretrained if asked == name else None
+        st.selectbox(
+            "Weights",
+            list(dict.fromkeys((*gateway.tags(asked), *filter(None, [st.session_state[weights]])))),
+            key=weights,
+            index=None,
+            accept_new_options=True,
+            placeholder="A tag such as openai, or a file's path",
+            on_change=_weighed,
+            args=(model, weights),
+        )
+    notes.show(model)
+
+
+def _asked(model: str, weights: str) -> None:
+    asked = st.session_state[model] or NONE
+    st.session_state[f"asked {model}"] = asked
+    if asked in (BUNDLED, NONE):
+        state.update(**{model: asked, weights: ""})
+    else:
+        notes.say(model, f"Choose the weights of {asked} below.")
+
+
+def _weighed(model: str, weights: str) -> None:
+    asked, chosen = st.session_state[model], st.session_state[weights] or ""
+    try:
+        gateway.describe(asked, chosen)
+    except SidelightError as error:
+        notes.say(model, str(error))
+    else:
+        state.update(**{model: asked, weights: chosen})

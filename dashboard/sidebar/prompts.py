@@ -1,0 +1,84 @@
+"""The prompts: typed one a line, or chosen from the image's own and from the bundled model's concepts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from dashboard import gateway, notes, state
+from dashboard.text import plain, shortened
+from engine.types import SidelightError
+
+CHIPS = 12  # of the image's own prompts
+
+
+def draw() -> None:
+    shown = state.current()
+    try:
+        used, own = gateway.prompts(shown), gateway.own_prompts(shown)
+    except SidelightError:  # the image's section says what is wrong
+        used, own = shown.prompts, ()
+    st.session_state["prompts"] = "\n".join(used)
+    st.text_area(
+        "Prompts, one a line",
+        key="prompts",
+        height="content",
+        on_change=lambda: _write(state.lines(st.session_state["prompts"])),
+    )
+    if own:
+        chips = list(dict.fromkeys(own))[:CHIPS]
+        st.session_state["chips"] = [chip for chip in chips if chip in used]
+        st.pills(
+            "Prompts of this image",
+            chips,
+            selection_mode="multi",
+            format_func=lambda chip: plain(shortened(chip, 40)),
+            key="chips",
+            label_visibility="collapsed",
+            on_change=_toggle,
+            args=(chips,),
+        )
+    concepts = gateway.concepts() if shown.model == state.State.model else ()
+    if concepts:
+        st.selectbox(
+            "Add a concept",
+            concepts,
+            index=None,
+            key="concept",
+            placeholder="Add a concept the bundled model knows",
+            label_visibility="collapsed",
+            on_change=_add,
+        )
+    for sentence in (*gateway.warnings(shown, used), *_link_warning(shown)):
+        st.caption(f":material/info: {plain(sentence)}")
+    notes.show("prompts")
+
+
+def _link_warning(shown: state.State) -> tuple[str, ...]:
+    if state.linkable(shown):
+        return ()
+    return ("These prompts are too long for a link; save the session as a file to share it.",)
+
+
+def _write(prompts: tuple[str, ...]) -> None:
+    """The person's prompts; where they equal what the image brings, they follow the image again."""
+    shown = state.current()
+    if prompts == gateway.prompts(replace(shown, prompts=())):
+        prompts = ()
+    state.update(prompts=prompts)
+
+
+def _toggle(chips: list[str]) -> None:
+    chosen = st.session_state["chips"]
+    used = gateway.prompts(state.current())
+    kept = tuple(p for p in used if p not in chips or p in chosen)
+    _write((*kept, *(chip for chip in chosen if chip not in kept)))
+
+
+def _add() -> None:
+    concept = st.session_state["concept"]
+    if concept:
+        used = gateway.prompts(state.current())
+        _write(used if concept in used else (*used, concept))
+        st.session_state["concept"] = None

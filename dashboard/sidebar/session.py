@@ -1,0 +1,40 @@
+"""The session as a file: everything that the link holds, with the upload."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import gateway, notes, state
+from engine.types import SidelightError
+
+
+def draw() -> None:
+    shown = state.current()
+    with st.expander("Save or open a session"):
+        st.caption("The address of this page is a link to what you see. A file also carries an upload.")
+        st.download_button(
+            "Save as JSON",
+            data=lambda: state.to_json(shown, gateway.upload(shown.upload) if shown.upload else None),
+            file_name="sidelight.json",
+            mime="application/json",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        turn = st.session_state.setdefault("files", 0)
+        st.file_uploader("Open a saved session", key=f"file{turn}", on_change=_open, args=(f"file{turn}",))
+        notes.show("session")
+
+
+def _open(key: str) -> None:
+    file = st.session_state[key]
+    if file is None:
+        return
+    st.session_state["files"] += 1
+    try:
+        text = file.getvalue()
+        carried = state.upload_in(text)
+        if carried is not None:
+            gateway.keep_upload(carried, "upload")
+        state.open_json(text)
+    except SidelightError as error:
+        notes.say("session", str(error))

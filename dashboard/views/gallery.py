@@ -1,0 +1,97 @@
+"""Gallery: the image sets as thumbnails; a click opens an image on the Compare page."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import gateway, navigation, state
+from dashboard.components.thumbnails import Thumbnail, thumbnails
+from dashboard.text import plain
+from engine.types import SidelightError
+
+if TYPE_CHECKING:
+    from engine.datasets import ImageSet, Item
+
+SIDE = 150  # pixels
+ON_A_PAGE = 60
+
+
+def page() -> None:
+    sets = gateway.sets()
+    if not sets:
+        raise SidelightError("There are no image sets; put a folder of images into data/sets.")
+    shown = state.current()
+    names = {s.name: f"{s.title} ({len(s.items)})" for s in sets}
+    st.session_state["gallery_set"] = shown.image_set
+    st.pills(
+        "Image set",
+        list(names),
+        required=True,
+        format_func=lambda name: plain(names[name]),
+        key="gallery_set",
+        on_change=lambda: state.update(image_set=st.session_state["gallery_set"], image="", upload=""),
+    )
+    chosen = gateway.image_set(shown.image_set)
+    _about(chosen)
+    wanted = st.text_input(
+        "Filter",
+        key="gallery_filter",
+        placeholder="Filter by prompt, object or name",
+        icon=":material/search:",
+        label_visibility="collapsed",
+        persist_state="session",
+    )
+    found = [item for item in chosen.items if matches(item, wanted or "")]
+    if not found:
+        st.info(plain(f"No image of {chosen.title} has “{wanted}” in its prompts, objects or name."))
+        return
+    picked = _wall(_on_page(found), chosen, shown)
+    if picked is not None:
+        state.update(image_set=chosen.name, image=picked, upload="")
+        navigation.go(navigation.COMPARE)
+
+
+def matches(item: Item, wanted: str) -> bool:
+    """Whether every word of `wanted` occurs in what is written of an item."""
+    written = " ".join((item.id, *item.prompts, *(o.name for o in item.objects))).casefold()
+    return all(word in written for word in wanted.casefold().split())
+
+
+def _about(chosen: ImageSet) -> None:
+    facts = [chosen.description, f"Licence: {chosen.licence}" if chosen.licence else ""]
+    st.caption("  \n".join(plain(fact) for fact in facts if fact))
+    if chosen.problems:
+        with st.expander(f"{len(chosen.problems)} files or lines were left out"):
+            for problem in chosen.problems:
+                st.caption(plain(problem))
+
+
+def _on_page(found: list[Item]) -> list[Item]:
+    """The part of a long list that is drawn, and the widget that turns its pages."""
+    count = math.ceil(len(found) / ON_A_PAGE)
+    if count == 1:
+        return found
+    number = st.pagination(count, key="gallery_page")
+    return found[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
+
+
+def _wall(items: list[Item], chosen: ImageSet, shown: state.State) -> str | None:
+    pictures = []
+    for item in items:
+        prompts = ", ".join(item.prompts)
+        # Only what differs from the set's own line is repeated below each image.
+        rights = " · ".join(t for t in (item.licence, item.source) if t and t != chosen.licence)
+        pictures.append(
+            Thumbnail(
+                item.id,
+                gateway.thumbnail(item.path, 2 * SIDE),
+                prompts or item.id,
+                tuple(filter(None, (prompts or item.id, rights))),
+            )
+        )
+    return thumbnails(
+        pictures, key="wall", label=f"Images of {chosen.title}", side=SIDE, selected=shown.image
+    )
