@@ -1,0 +1,171 @@
+"""Loading: the bundled model, open_clip's by a local file, and everything that is refused in one sentence."""
+
+import gc
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from engine import Request, Target, catalog, explain, models
+from engine.store import Store
+from engine.types import SidelightError, Unsupported
+from tests.engine.tiny import picture, tiny_clip
+
+
+@pytest.fixture(autouse=True)
+def unload():
+    """Let the large models of one test go before the next."""
+    yield
+    models._loaded.clear()
+    gc.collect()
+
+
+def random_weights(name, path):
+    """A half-precision weights file of one of open_clip's architectures."""
+    import open_clip
+
+    config = open_clip.get_model_config(name)
+    with torch.device("meta"):
+        shapes = open_clip.model.CLIP(**config).state_dict()
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        key: (torch.randn(value.shape, generator=generator) * 0.02).half() for key, value in shapes.items()
+    }
+    save_file(state, path)
+
+
+def test_bundled_model_is_described_without_loading():
+    info = catalog.describe()
+    assert info.id == "bundled"
+    assert len(info.digest) == 64
+    assert info.preprocess.size[0] // info.preprocess.patch == 14
+    assert {"cat", "dog"} <= info.known_words
+    assert "photographs" in info.note
+
+
+def test_bundled_model_follows_the_prompt():
+    model = models.load(device="cpu")
+    text = model.embed_texts(["a cat", "a dog", "a puppy"])
+    assert torch.allclose(text.norm(dim=-1), torch.ones(3), atol=1e-5)
+    assert text[1] @ text[2] > text[0] @ text[1]
+
+
+def test_rows_that_were_not_trained_become_the_mean():
+    state = {
+        "token_embedding.rows": torch.tensor([[1.0, 0.0], [3.0, 2.0]], dtype=torch.float16),
+        "token_embedding.ids": torch.tensor([4, 1]),
+    }
+    table = models.expand_vocabulary(state, 6)["token_embedding.weight"]
+    assert table.tolist() == [[2, 1], [3, 2], [2, 1], [2, 1], [1, 0], [2, 1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "grid"), [("ViT-B-32", (7, 7)), ("ViT-B-16", (14, 14)), ("ViT-L-14-336", (24, 24))]
+)
+def test_open_clip_models_load_from_a_local_file(name, grid, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    random_weights(name, path)
+    store = Store(tmp_path / "cache", shipped=None)
+    request = Request(
+        picture(), (Target("a cat"),), ("grad_eclip", "self_attention"), name, str(path), device="cpu"
+    )
+    result = explain(request, store)
+    path.unlink()
+    assert result.grid == grid
+    assert result.model.id == f"{name}/weights"
+    assert not result.failures
+    assert all(m.values.shape == grid and np.isfinite(m.values).all() for m in result.maps)
+
+
+def test_a_config_file_with_its_weights_is_a_model(tmp_path):
+    clip = tiny_clip()
+    vision = {"image_size": 64, "patch_size": 16, "layers": 3, "width": 128, "head_width": 64}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 2}
+    config = {"embed_dim": 48, "vision_cfg": vision, "text_cfg": text}
+    wanted = {"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1], "interpolation": "bilinear"}
+    (tmp_path / "small.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": wanted}))
+    torch.save(clip.state_dict(), tmp_path / "small.pt")
+    model = models.load(str(tmp_path / "small.json"), str(tmp_path / "small.pt"), "cpu")
+    assert model.info.preprocess.mean == (0.1, 0.2, 0.3)
+    assert model.info.preprocess.interpolation == "bilinear"
+    for name, value in model.clip.state_dict().items():
+        assert torch.equal(value, clip.state_dict()[name]), name
+
+
+class Planted:
+    """Unpickling this would run code."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('unpickled')",))
+
+
+def test_weights_files_that_are_none_are_refused(tmp_path):
+    (tmp_path / "text.safetensors").write_text("no weights")
+    (tmp_path / "text.pt").write_text("no weights")
+    torch.save({"visual": Planted()}, tmp_path / "planted.pt")
+    save_file({"other": torch.ones(2)}, tmp_path / "other.safetensors")
+    for file in ("text.safetensors", "text.pt", "planted.pt", "other.safetensors"):
+        with pytest.raises(SidelightError, match=f"{file} is not a weights file of ViT-B-32"):
+            models.load("ViT-B-32", str(tmp_path / file), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("model", "tag", "words"),
+    [
+        ("ViT-B-17", None, "There is no model 'ViT-B-17'"),
+        ("../../etc/passwd", None, "There is no model"),
+        ("ViT-B-16", None, "needs weights"),
+        ("bundled", "openai", "leave the pretrained tag out"),
+        ("nothing.json", "x", "cannot be read"),
+    ],
+)
+def test_unknown_models_get_one_sentence(model, tag, words):
+    with pytest.raises(SidelightError) as caught:
+        catalog.describe(model, tag)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["ViT-B-16-SigLIP", "coca_ViT-B-32", "roberta-ViT-B-32"])
+def test_other_architectures_are_refused_with_the_reason(name):
+    with pytest.raises(Unsupported, match=r"Sidelight reads open_clip's own"):
+        catalog.describe(name, "any")
+    assert name not in catalog.names()
+
+
+def test_an_unknown_tag_names_the_known_ones():
+    with pytest.raises(SidelightError, match="its tags are openai, laion400m_e31"):
+        models.load("ViT-B-32", "nobody", "cpu")
+
+
+def test_a_failed_download_is_one_sentence(monkeypatch):
+    import open_clip.pretrained
+
+    def fails(*args, **kwargs):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(open_clip.pretrained, "download_pretrained_from_hf", fails)
+    monkeypatch.setattr(open_clip.pretrained, "download_pretrained_from_url", fails)
+    with pytest.raises(SidelightError, match="could not be downloaded .ConnectionError.; check the network"):
+        models.load("ViT-B-32", "openai", "cpu")
+
+
+def test_a_downloaded_tag_is_known_without_torch_afterwards(monkeypatch, tmp_path):
+    import open_clip.pretrained
+
+    random_weights("ViT-B-32", tmp_path / "w.safetensors")
+    monkeypatch.setattr(
+        open_clip.pretrained, "download_pretrained", lambda cfg: str(tmp_path / "w.safetensors")
+    )
+    assert catalog.describe("ViT-B-32", "openai").digest == ""
+    model = models.load("ViT-B-32", "openai", "cpu")
+    assert model.info.id == "ViT-B-32/openai"
+    assert catalog.describe("ViT-B-32", "openai").digest == model.info.digest != ""
+    # OpenAI's weights were trained with QuickGELU, which the tag says and the plain config does not.
+    assert "QuickGELU" in repr(model.clip.visual.transformer.resblocks[0].mlp)
+
+
+def test_devices_that_are_not_here_are_refused():
+    with pytest.raises(SidelightError, match="use .*cpu"):
+        models.resolve_device("tpu")
