@@ -94,6 +94,7 @@ class Method:
     unit: str
     version: int
     summary: str
+    formula: str  # LaTeX, in the symbols that the Methods page explains
     departures: str
     bibtex: str
     mixes_prompts: Callable[[Mapping[str, Any]], bool] = field(repr=False)
@@ -184,6 +185,7 @@ def method(
     requires: tuple[str, ...] = (),
     unit: str = "relevance",
     version: int = 1,
+    formula: str = "",
     departures: str = "",
     bibtex: str = "",
     mixes_prompts: bool | Callable[[Mapping[str, Any]], bool] = False,
@@ -203,8 +205,9 @@ def method(
         METHODS[run.__name__] = Method(
             name=run.__name__, title=title, year=year, paper=paper, url=url, family=family,
             branches=branches, signed=signed, text_specific=text_specific, requires=requires, cost=cost,
-            unit=unit, version=version, summary=inspect.getdoc(run) or "", departures=departures,
-            bibtex=bibtex, mixes_prompts=_of_params(mixes_prompts), own_score=own_score, parameters=params,
+            unit=unit, version=version, summary=inspect.getdoc(run) or "", formula=formula,
+            departures=departures, bibtex=bibtex, mixes_prompts=_of_params(mixes_prompts),
+            own_score=own_score, parameters=params,
             needs=_of_params(needs), run=run,
         )  # fmt: skip
         return run

@@ -32,6 +32,7 @@ def _attention_needs(params: Mapping[str, Any]) -> Needs:
     cost="1 forward",
     unit="attention probability",
     needs=_attention_needs,
+    formula=r"R_i = \frac{1}{h} \sum_{m=1}^{h} A^{(m)}_{0,i}",
     departures="Grad-ECLIP's evaluation reads it from the single-head forward pass (heads='single').",
     bibtex="""@inproceedings{caron2021emerging,
   title={Emerging Properties in Self-Supervised Vision Transformers},
@@ -76,6 +77,10 @@ def self_attention(
     cost="1 forward",
     unit="share of attention flow",
     needs=lambda p: Needs(blocks=ALL if p["layers"] == "all" else 1),
+    formula=(
+        r"R_i = \Big[\prod_{l=L-1}^{0} \tfrac{1}{2}\big(\bar A_l + I\big)\Big]_{0,i}, \quad "
+        r"\bar A_l = \frac{1}{h} \sum_{m=1}^{h} A^{(m)}_l"
+    ),
     departures="Grad-ECLIP's evaluation multiplies one block only (layers='last').",
     bibtex="""@inproceedings{abnar2020quantifying,
   title={Quantifying Attention Flow in Transformers},

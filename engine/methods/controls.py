@@ -29,6 +29,7 @@ def _from_grid(trace: Trace, grids: np.ndarray) -> Tensor:
     cost="none",
     unit="uniform in 0..1",
     needs=Needs(blocks=0),
+    formula=r"R_i \sim U(0, 1)",
 )
 def random(trace: Trace, *, seed: Annotated[int, Range(0, 2**31 - 1, "seed of the generator")] = 0) -> Tensor:
     """Independent uniform values, another draw for every image, the same for every prompt."""
@@ -50,6 +51,7 @@ def random(trace: Trace, *, seed: Annotated[int, Range(0, 2**31 - 1, "seed of th
     cost="none",
     unit="Gaussian, 1 at the centre",
     needs=Needs(blocks=0),
+    formula=r"R_i = \exp\Big(-\frac{(y_i - \tfrac12)^2 + (x_i - \tfrac12)^2}{2 \sigma^2}\Big)",
 )
 def center(
     trace: Trace,
@@ -71,6 +73,7 @@ def center(
     cost="none",
     unit="mean gradient magnitude of the luminance",
     needs=Needs(blocks=0),
+    formula=r"R_i = \frac{1}{|P_i|} \sum_{p \in P_i} \lVert \nabla Y_p \rVert",
 )
 def edges(trace: Trace) -> Tensor:
     """Sobel gradient magnitude of the model's input, averaged over each patch."""

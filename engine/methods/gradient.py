@@ -31,6 +31,10 @@ def _eclip_needs(params: Mapping[str, Any]) -> Needs:
     cost="1 forward, 1 backward to the last block",
     unit="cosine per patch",
     needs=_eclip_needs,
+    formula=(
+        r"R_i = \mathrm{relu}\Big(\lambda_i \sum_w \frac{\partial c}{\partial o_{0,w}}\, v_{i,w}\Big), \quad "
+        r"\lambda_i = \mathrm{mm}_{01}\big(\cos(q_0, k_i)\big)"
+    ),
     departures=(
         "The authors' code recomputes the last block with one head of full width (heads='single'), so it "
         "explains a slightly different model; their notebook uses raw queries and keys (projected=False)."
@@ -95,6 +99,10 @@ def _key_likeness(trace: Trace, layer: Layer, projected: bool) -> Tensor:
     cost="1 forward, 1 backward to the last block",
     unit="cosine per patch, up to the number of tokens",
     needs=lambda p: Needs(blocks=1, grads=1, wrt=("x",), single=int(p["heads"] == "single")),
+    formula=(
+        r"R_i = \mathrm{relu}\Big(\sum_w \bar g_w\, x_{i,w}\Big), \quad "
+        r"\bar g_w = \frac{1}{N} \sum_{j=0}^{N-1} \frac{\partial c}{\partial x_{j,w}}"
+    ),
     departures="Grad-ECLIP's evaluation computes it in the single-head forward pass (heads='single').",
     bibtex="""@inproceedings{selvaraju2017gradcam,
   title={Grad-{CAM}: Visual Explanations from Deep Networks via Gradient-based Localization},

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     needs=lambda p: Needs(
         blocks=ALL if p["layers"] == "all" else 1, grads=ALL if p["layers"] == "all" else 1, wrt=("attn",)
     ),
+    formula=(
+        r"R_i = \Big[\prod_{l=L-1}^{0} \big(I + C_l\big)\Big]_{0,i}, \quad "
+        r"C_l = \frac{1}{h} \sum_{m=1}^{h} \mathrm{relu}\Big(A^{(m)}_l "
+        r"\odot \frac{\partial S}{\partial A^{(m)}_l}\Big)"
+    ),
     departures=(
         "Grad-ECLIP's evaluation uses the last block only (layers='last'). With all blocks the logit scale "
         "changes the map, not only its size (scale='cosine' leaves it out)."
