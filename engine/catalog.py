@@ -158,3 +158,10 @@ def _file_digest(path: Path) -> str:
             known = {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
         default_store().remember(record, known)
     return known["sha256"]
+
+
+@cache
+def concepts() -> tuple[str, ...]:
+    """A prompt for each concept that the bundled model was trained on, in alphabetical order."""
+    known = json.loads((FOLDER / "concepts.json").read_text(encoding="utf-8"))["concepts"]
+    return tuple(sorted({concept["prompt"] for concept in known}, key=str.casefold))
