@@ -37,7 +37,7 @@ def load(source: str | Path | bytes, name: str | None = None) -> Image:
     name: what to call it; default the stem of the file. Raises SidelightError.
     """
     if isinstance(source, bytes):
-        label = name or "the image"
+        label = _label(name or "the image")
         _check_length(len(source), label)
         return _decode(io.BytesIO(source), label, name or "image")
     if not isinstance(source, str | Path):
@@ -45,17 +45,23 @@ def load(source: str | Path | bytes, name: str | None = None) -> Image:
             f"An image must be the path of a file or the bytes of one, not {type(source).__name__}."
         )
     path = Path(source)
-    label = name or path.name or str(path)
+    label = _label(name or path.name or str(path))
     try:
         if path.is_dir():
             raise SidelightError(f"{label} is a folder; name an image file in it.")
         if not path.is_file():
-            raise SidelightError(f"There is no image file {str(source)!r}; check the path.")
+            raise SidelightError(f"There is no image file {_label(str(source))!r}; check the path.")
         _check_length(path.stat().st_size, label)
         with path.open("rb") as file:
             return _decode(file, label, name or path.stem)
     except OSError as error:
         raise SidelightError(f"{label} cannot be read ({error.strerror}); check its permissions.") from error
+
+
+def _label(name: str) -> str:
+    """A name that fits into one sentence."""
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return shown if len(shown) <= 80 else f"{shown[:40]}...{shown[-37:]}"
 
 
 def _check_length(length: int, label: str) -> None:
@@ -168,8 +174,8 @@ class Geometry:
     """How a picture is laid under a model.
 
     full: (width, height) that the whole picture is resized to, of which the rectangle of `size` (width,
-    height) at `offset` (left, top) is the model's input. seen: that rectangle as (left, top, right, bottom) in
-    pixels of the original. grid: (rows, columns) of patches.
+    height) at `offset` (left, top) is the model's input. seen: that rectangle as (left, top, right, bottom)
+    in pixels of the original. grid: (rows, columns) of patches.
     """
 
     full: tuple[int, int]

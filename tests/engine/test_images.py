@@ -229,6 +229,12 @@ def test_no_such_file(source, tmp_path, monkeypatch):
     refusal(source)
 
 
+def test_a_name_of_any_kind_stays_one_short_sentence():
+    for name in ("a\nb\x1b[31m.png", "x" * 5000, "<b>.png"):
+        text = refusal(b"", name)
+        assert len(text) < 200 and text.isprintable() and "is empty" in text
+
+
 def test_folder_and_pipe(tmp_path):
     assert refusal(tmp_path) == f"{tmp_path.name} is a folder; name an image file in it."
     pipe = tmp_path / "pipe.png"

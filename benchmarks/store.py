@@ -1,0 +1,95 @@
+"""The store under load: bytes an entry, lookups and writes beside plain SQLite.
+
+python benchmarks/store.py --entries 1000000
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from engine.store import Store, digest
+
+LOOKUPS = 2000
+
+
+def key_of(number: int) -> dict:
+    """A key as the engine makes them: of the usual length, different for every number."""
+    return {
+        "format": 1,
+        "image": f"{number:064x}",
+        "model": "ViT-B-16/openai",
+        "weights": "0123456789abcdef" * 4,
+        "preprocess": {
+            "size": [224, 224],
+            "patch": 16,
+            "mean": [0.48145466, 0.4578275, 0.40821073],
+            "std": [0.26862954, 0.26130258, 0.27577711],
+            "interpolation": "bicubic",
+        },
+        "resize": "crop",
+        "branch": "image",
+        "method": "grad_eclip",
+        "version": 1,
+        "params": {"heads": "model", "key_similarity": True, "layers": 1, "projected": True},
+        "dtype": "float32",
+        "target": {"kind": "text", "text": "a photo of a dog beside a red bicycle"},
+    }
+
+
+def median_ms(call: Callable[[int], object], numbers: np.ndarray) -> float:
+    """The median time of one call, in milliseconds."""
+    times = []
+    for number in numbers:
+        start = time.perf_counter()
+        call(int(number))
+        times.append(time.perf_counter() - start)
+    return float(np.median(times)) * 1e3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--folder", type=Path, help="where to make the store; default a temporary folder")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        measure(Path(folder), options.entries)
+
+
+def measure(folder: Path, entries: int) -> None:
+    """Fill a store, look things up in it, and print what it took."""
+    store = Store(folder, shipped=None)
+    rng = np.random.default_rng(0)
+    meta = {"score": 0.2731, "explained_score": 0.2731, "seconds": 0.0421, "note": ""}
+    start = time.perf_counter()
+    for number in tqdm(range(entries), desc="put", unit="entry"):
+        store.put(key_of(number), {"map": rng.random((14, 14), dtype=np.float32)}, meta)
+    put = (time.perf_counter() - start) / entries * 1e3
+    info = store.info()
+    assert info.entries == entries and not info.problem
+    numbers = rng.integers(0, entries, LOOKUPS)
+    with closing(sqlite3.connect(folder / "cache.db")) as table:
+        select = "SELECT value FROM Cache WHERE key = ? AND raw = 1"
+        plain = median_ms(lambda n: table.execute(select, (digest(key_of(n)),)).fetchone(), numbers)
+    hit = median_ms(lambda n: store.get(key_of(n)), numbers)
+    miss = median_ms(lambda n: store.get(key_of(entries + n)), numbers)
+    print(f"entries                {entries:>12,}")
+    print(f"bytes on disk          {info.bytes:>12,}  ({info.bytes / entries:.0f} an entry)")
+    print(f"put                    {put:>12.3f} ms")
+    print(f"plain SQLite select    {plain:>12.3f} ms")
+    print(f"lookup, found          {hit:>12.3f} ms  ({hit / plain:.1f} x plain)")
+    print(f"lookup, absent         {miss:>12.3f} ms")
+
+
+if __name__ == "__main__":
+    main()
