@@ -83,6 +83,14 @@ def open_cache(folder: Path) -> diskcache.Cache:
     return diskcache.Cache(str(folder), timeout=PATIENCE, disk=InlineDisk, **SETTINGS)
 
 
+def identity(folder: Path) -> int:
+    """A number that changes when the table's file is deleted or replaced; 0 where there is none."""
+    try:
+        return (folder / DBNAME).stat().st_ino
+    except OSError:
+        return 0
+
+
 def connect(folder: Path, mode: str = "mode=rwc") -> sqlite3.Connection:
     """A connection of its own, for what diskcache has no call for; usable from any thread."""
     uri = (folder.absolute() / DBNAME).as_uri() + "?" + mode

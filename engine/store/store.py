@@ -60,9 +60,8 @@ class Store:
 
     def __init__(self, folder: Path | None = None, shipped: Path | None = SHIPPED) -> None:
         # diskcache expands the name it is given; so do we, to mean the same folder.
-        self.folder = Path(
-            os.path.expandvars(Path(folder or ROOT / "data" / "cache").expanduser())
-        ).absolute()
+        wanted = Path(folder or ROOT / "data" / "cache").expanduser()
+        self.folder = Path(os.path.expandvars(wanted)).absolute()
         self.shipped = shipped
         self.problem = ""
         self._lock = threading.Lock()
@@ -70,6 +69,11 @@ class Store:
         self._cache: diskcache.Cache | None = None
         self._reader: sqlite3.Connection | None = None
         self._held = 0  # bytes in _memory
+        self._open()
+
+    def _open(self) -> None:
+        self._cache = self._reader = None
+        self.problem = ""
         try:
             self._cache = rows.open_cache(self.folder)
         except rows.NewerVersion as error:
@@ -77,6 +81,7 @@ class Store:
         except (OSError, sqlite3.Error, diskcache.Timeout) as error:
             self._fail(error)
             self._open_reader()
+        self._opened = rows.identity(self.folder)
 
     def _open_reader(self) -> None:
         try:
@@ -134,6 +139,8 @@ class Store:
 
     def _write_out(self) -> None:
         """Move what is in memory to the folder, as far as it takes it."""
+        if rows.identity(self.folder) != self._opened:
+            self._open()  # someone has deleted or replaced the file; what is written to the old one is lost
         cache = self._cache
         if cache is not None:
             try:
