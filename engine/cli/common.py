@@ -1,0 +1,108 @@
+"""Arguments and steps that `explain` and `precompute` share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from engine.catalog import BUNDLED, describe
+from engine.explain import explain, missing
+from engine.specs import parse
+from engine.types import RESIZE_POLICIES, Explanation, Progress, Request, SidelightError
+
+if TYPE_CHECKING:
+    from engine.models import Model
+
+
+def add_model_arguments(command: argparse.ArgumentParser) -> None:
+    """--model, --pretrained, --resize, --device."""
+    command.add_argument(
+        "--model",
+        default=BUNDLED,
+        help="bundled, one of open_clip's names, or a config.json (default: bundled)",
+    )
+    command.add_argument("--pretrained", metavar="TAG|FILE", help="open_clip's tag, or a weights file")
+    command.add_argument("--resize", choices=RESIZE_POLICIES, default=RESIZE_POLICIES[0])
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+
+
+def request_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `add_model_arguments` read, as keywords of Request."""
+    return {name: getattr(arguments, name) for name in ("model", "pretrained", "resize", "device")}
+
+
+def check(arguments: argparse.Namespace, specs: Sequence[str]) -> None:
+    """SidelightError for methods and models that cannot be meant, before any image is read."""
+    for spec in specs:
+        parse(spec)
+    describe(arguments.model, arguments.pretrained)
+
+
+class Runner:
+    """Explains one request after the other with one loaded model, showing progress where someone watches."""
+
+    def __init__(self, arguments: argparse.Namespace, total: int) -> None:
+        self._arguments = arguments
+        self._model: Model | None = None
+        self._bar = tqdm(total=total, unit="image", disable=None)
+
+    @property
+    def device(self) -> str | None:
+        """Where maps were computed; None as long as all came from the store."""
+        return self._model.device if self._model else None
+
+    def load(self, request: Request) -> None:
+        """Load the model if the store lacks maps of this request; its errors concern every image."""
+        if self._model is None and missing(request):
+            from engine.models import load
+
+            self._model = load(
+                self._arguments.model,
+                self._arguments.pretrained,
+                self._arguments.device,
+                self._bar.set_postfix_str,
+            )
+
+    def explain(self, request: Request) -> Explanation:
+        return explain(request, progress=self._show, loaded=self._model)
+
+    def _show(self, progress: Progress) -> None:
+        self._bar.set_postfix_str(f"{progress.stage}, map {progress.done + 1} of {progress.total}")
+
+    def step(self) -> None:
+        """One image is finished."""
+        self._bar.update()
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def report(problems: Iterable[tuple[str, str]]) -> int:
+    """Name what failed, one line each, on stderr; the exit code."""
+    code = 0
+    for name, reason in problems:
+        print(reason if Path(name).name in reason else f"{name}: {reason}", file=sys.stderr)
+        code = 1
+    return code
+
+
+def failures(explanation: Explanation) -> list[str]:
+    """A sentence for each method that gave no map, however many prompts it failed for."""
+    return list(dict.fromkeys(f"{f.spec} ({f.branch}): {f.reason}" for f in explanation.failures))
+
+
+def read_lines(path: str, what: str) -> tuple[str, ...]:
+    """The lines of a UTF-8 text file that are not blank; SidelightError names `what` the file should be."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = tuple(line.strip() for line in file if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise SidelightError(f"{path!r} cannot be read as {what} ({error}).") from error
+    if not lines:
+        raise SidelightError(f"{path!r} is empty; it should be {what}.")
+    return lines
