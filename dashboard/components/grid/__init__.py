@@ -1,14 +1,15 @@
-"""The grid of maps: drawn in the browser from raw values, so that looking differently costs no round trip.
+"""The grid of maps: drawn in the browser from raw values, so that looking differently costs no trip.
 
-`grid()` sends each picture once as JPEG and every map as float32; opacity, colours, scale, cut, contours, zoom
-and pointing happen in the browser (values.js: numbers, paint.js: pixels, tiles.js: cards, toolbar.js, pointer.js,
-main.js: mounting). Display options come back through the component's state, after a moment of rest.
+`grid()` sends each picture once as JPEG and every map as float32; opacity, colours, scale, cut, contours,
+zoom and pointing happen in the browser (values.js: numbers, paint.js: pixels, tiles.js: cards, toolbar.js,
+pointer.js, main.js: mounting). Display options come back through the component's state, after a moment of
+rest.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -78,9 +79,10 @@ class Row:
 class Tile:
     """One map with its card, or the sentence that stands in its place.
 
-    values: float32 (rows, columns), or None. signed: whether zero is the middle of the colours. waiting: the map
-    is being computed, and how far that is. reason: why there is none. score, explained: cosines of the model and
-    of the pass that the method read. gini: sparsity. specificity: 1 - Spearman against the map of `versus`.
+    values: float32 (rows, columns), or None. signed: whether zero is the middle of the colours. waiting: the
+    map is being computed, and how far that is. reason: why there is none. score, explained: cosines of the
+    model and of the pass that the method read. gini: sparsity. specificity: 1 - Spearman against the map of
+    the prompt `versus`.
     """
 
     values: np.ndarray | None = None
@@ -103,12 +105,30 @@ def grid(
     tiles: Sequence[Sequence[Tile]],
     display: Mapping[str, Any],
     key: str,
-) -> dict[str, Any] | None:
-    """Draw `tiles[row][column]`. display: the options named in DISPLAY; the drawing starts from them whenever they
-    differ from those of the call before. Returns the options as the person left them, None before any change.
+    on_display: Callable[[dict[str, Any]], None] | None = None,
+) -> None:
+    """Draw `tiles[row][column]` with the options named in DISPLAY.
+
+    on_display is called with all options when the person changed some; they come from the browser, so check
+    them. Options that come back unchanged in the next `display` are not sent again: nothing is redrawn.
+    Without on_display there is no toolbar: the grid follows another's options.
     """
-    data = payload(pictures, columns, rows, tiles, display)
-    return _component(data=data, key=key, on_display_change=lambda: None).display
+    given = {name: display[name] for name in DISPLAY}
+    memory = f"{key} display"  # what the browser drew with, what it was sent, and how often it was sent
+    drawn, sent, revision = st.session_state.get(memory, (None, None, 0))
+    if key not in st.session_state or drawn != given:
+        drawn, sent, revision = given, given, revision + 1
+    st.session_state[memory] = (drawn, sent, revision)
+
+    def changed() -> None:
+        told = st.session_state[key].display
+        if isinstance(told, dict) and on_display is not None:
+            st.session_state[memory] = (told, sent, revision)
+            on_display(told)
+
+    options = {"display": sent, "revision": revision, "toolbar": on_display is not None}
+    data = payload(pictures, columns, rows, tiles) | options
+    _component(data=data, key=key, on_display_change=changed)
 
 
 def payload(
@@ -116,7 +136,6 @@ def payload(
     columns: Sequence[Column],
     rows: Sequence[Row],
     tiles: Sequence[Sequence[Tile]],
-    display: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is sent to the browser, ready for JSON; raw bytes in base64."""
     raw: list[np.ndarray] = []
@@ -136,7 +155,6 @@ def payload(
         "tiles": cells,
         "values": _base64(np.concatenate(raw).tobytes() if raw else b""),
         "tables": _tables(),
-        "display": {name: display[name] for name in DISPLAY},
     }
 
 

@@ -17,16 +17,17 @@ function mount(parent) {
   const root = parent.querySelector(".sidelight-grid");
   const grid = { root, bars: root.querySelector(".bars"), status: root.querySelector(".status"),
     box: root.querySelector(".box"), view: { x: 0, y: 0, zoom: 1 }, spot: null, pinned: null, tiles: [],
-    pictures: new Map(), given: "", timer: 0, frame: 0 };
+    pictures: new Map(), revision: 0, timer: 0, frame: 0 };
   new ResizeObserver(() => repaint(grid)).observe(grid.box);
   return grid;
 }
 
 function update(grid, data) {
-  const given = JSON.stringify(data.display);
-  if (given !== grid.given) Object.assign(grid, { given, display: { ...data.display } });
+  if (data.revision !== grid.revision) Object.assign(grid, { revision: data.revision, display: { ...data.display } });
   const label = JSON.stringify(data.pictures.map((picture) => picture.alt));
   if (label !== grid.label) Object.assign(grid, { label, view: zoomed(grid.view, 0), spot: null, pinned: null });
+  grid.toolbar = data.toolbar;
+  grid.root.classList.toggle("bare", !data.toolbar);
   grid.tables = {};
   for (const table of data.tables) {
     grid.tables[table.name] = { bytes: bytesOf(table.bytes), diverging: table.diverging };
@@ -40,7 +41,7 @@ function modelOf(grid, data) {
   const numbers = floatsOf(data.values);
   const pictures = data.pictures.map((picture) => pictureOf(grid, picture));
   const tiles = data.tiles.map((line, row) => line.map((fact, column) => {
-    const tile = { ...fact, row, column, picture: pictures[data.rows[row].picture] };
+    const tile = { ...fact, row, column, label: data.rows[row].label, picture: pictures[data.rows[row].picture] };
     if (fact.state === "map") {
       tile.values = numbers.slice(fact.offset, fact.offset + fact.shape[0] * fact.shape[1]);
       tile.ranks = ranksOf(tile.values);
@@ -63,9 +64,9 @@ function pictureOf(grid, picture) {
     width: (right - left) / width, height: (bottom - top) / height });
   const seen = share(picture.seen);
   const outlines = picture.outlines.map((outline) => {
-    if (!outline.mask) return { frame: share(outline.box), lines: [0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0] };
+    if (!outline.mask) return { name: outline.name, frame: share(outline.box), lines: [0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0] };
     const mask = bytesOf(outline.mask);
-    return { frame: { x: 0, y: 0, width: 1, height: 1 },
+    return { name: outline.name, frame: { x: 0, y: 0, width: 1, height: 1 },
       lines: contour(Float32Array.from(mask, (v) => v / 255), outline.rows, outline.cols, 0.5) };
   });
   return { ...picture, element, seen, outlines, cropped: seen.width < 0.999 || seen.height < 0.999 };
@@ -83,7 +84,7 @@ function layOut(grid) {
   }
   const outlined = grid.tiles.some((tile) => tile.picture.outlines.length > 0);
   const zoom = (factor) => look(grid, zoomed(grid.view, factor));
-  grid.bars.replaceChildren(toolbarOf(display, tables, outlined, (values, redraw) => change(grid, values, redraw), zoom));
+  if (grid.toolbar) grid.bars.replaceChildren(toolbarOf(display, tables, outlined, (values, redraw) => change(grid, values, redraw), zoom));
   const { lines, across } = cellsOf(model, display, tables);
   grid.box.replaceChildren(...lines);
   grid.box.style.setProperty("--across", across);

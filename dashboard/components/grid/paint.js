@@ -80,6 +80,9 @@ function strokeLines(context, lines, box, width, colour) {
   context.stroke();
 }
 
+// Whether a prompt speaks of a true region: those that it does not name are drawn faintly.
+const named = (name, prompt) => ` ${prompt.toLowerCase()} `.includes(` ${name.toLowerCase()} `);
+
 // Where a part of the picture, given in shares of it, lies on the canvas.
 function placed(part, view, canvas) {
   return {
@@ -122,8 +125,10 @@ function paintTile(tile, display, view, tables) {
   }
   if (display.outlines) {
     for (const outline of picture.outlines) {
+      context.globalAlpha = named(outline.name, tile.label) ? 1 : 0.3;
       strokeLines(context, outline.lines, placed(outline.frame, view, canvas), 1.4 * pixel, "#8ff0d0");
     }
+    context.globalAlpha = 1;
   }
 }
 

@@ -15,19 +15,13 @@ function headOf(entry, kind) {
         "cosine ", make("b", {}, scoreText(entry.score))));
 }
 
-function statistic(name, value, help, flag) {
-  return make("div", { class: flag ? "stat flag" : "stat", title: help }, make("dt", {}, name), make("dd", {}, value));
+function statistic(name, value, help) {
+  return make("div", { class: "stat", title: help }, make("dd", {}, value), make("dt", {}, name));
 }
 
+// The three figures of a card; the score only where it is not the row's own.
 function factsOf(tile) {
   const facts = [];
-  if (tile.explained !== undefined) {
-    const differs = Math.abs(tile.explained - tile.score) > SAME_SCORE;
-    facts.push(differs
-      ? statistic("explains", `${scoreText(tile.explained)} ≠ ${scoreText(tile.score)}`,
-        `The pass that this method read scores ${scoreText(tile.explained)}; the model itself ${scoreText(tile.score)}.`, true)
-      : statistic("cosine", scoreText(tile.score), "The explained score is the model's own."));
-  }
   if (tile.gini !== undefined) {
     facts.push(statistic("sparsity", tile.gini.toFixed(2), "Gini coefficient: 0 even, 1 all on one patch"));
   }
@@ -41,11 +35,20 @@ function factsOf(tile) {
   return make("dl", { class: "facts" }, ...facts);
 }
 
+function flagOf(tile) {
+  if (tile.explained === undefined || Math.abs(tile.explained - tile.score) <= SAME_SCORE) return null;
+  const [explained, score] = [scoreText(tile.explained), scoreText(tile.score)];
+  return make("p", { class: "flag",
+    title: `The pass whose activations this method read scores ${explained}; the unmodified model ${score}.` },
+    "explains ", make("b", {}, explained), `, model ${score}`);
+}
+
 function barOf(tile, unit, display, tables) {
   const bar = make("canvas", { class: "bar", width: 256, height: 1, "aria-hidden": "true" });
   paintBar(bar, tile.scale, display, tables);
   const rank = display.scale === "rank";
-  const word = (value) => (rank ? `#${value}` : numeral(value));
+  const least = 1e-4 * Math.max(Math.abs(tile.scale.low), Math.abs(tile.scale.high)); // of what the bar can tell apart
+  const word = (value) => (rank ? `#${value}` : numeral(Math.abs(value) < least ? 0 : value));
   return make("div", { class: "scale", title: rank ? "rank of the patch" : unit }, bar,
     make("div", { class: "ends" }, make("span", {}, word(tile.scale.low)),
       make("span", { class: "unit" }, rank ? "rank" : unit), make("span", {}, word(tile.scale.high))));
@@ -81,7 +84,7 @@ function figureOf(tile, column, row, display, tables) {
   frame.style.aspectRatio = `${picture.width} / ${picture.height}`;
   const note = tile.note ? make("p", { class: "note", dir: "auto" }, tile.note) : null;
   return make("figure", { class: "tile", role: "cell" }, frame,
-    tile.values ? make("figcaption", {}, barOf(tile, column.unit, display, tables), factsOf(tile), note) : null);
+    tile.values ? make("figcaption", {}, barOf(tile, column.unit, display, tables), factsOf(tile), flagOf(tile), note) : null);
 }
 
 // Header row, then one row a prompt (or, transposed, a method): children of a CSS grid.

@@ -138,4 +138,8 @@ function numeral(value) {
   return text.replace("e+", "e").replaceAll("-", "\u2212");
 }
 
-const duration = (seconds) => (seconds < 1 ? `${numeral(Math.round(seconds * 1e4) / 10)} ms` : `${seconds.toFixed(1)} s`);
+function duration(seconds) {
+  if (seconds >= 1) return `${seconds.toFixed(1)} s`;
+  const milliseconds = 1000 * seconds;
+  return `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms`;
+}

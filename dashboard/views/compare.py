@@ -1,0 +1,123 @@
+"""Compare: methods by prompts, images or models on one grid, how far they agree, and what to take away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from dashboard import gateway, progress, state
+from dashboard.components.grid import DISPLAY, Column, grid
+from dashboard.components.matrix import matrix
+from dashboard.text import plain
+from dashboard.views import compare_rows, compare_take
+from dashboard.views.compare_rows import Line
+
+ROWS = {"prompts": "Prompts", "images": "Images", "models": "Models"}
+COMPARABLE = (
+    "Each method has a unit of its own. Within a method, values compare across prompts (scale “same "
+    "method”); across methods, only ranks or shares of the total do. A card is marked where the pass that "
+    "its method reads scores differently from the model."
+)
+
+
+def page() -> None:
+    shown = state.current()
+    found = compare_rows.lines(shown)
+    with st.container(horizontal=True, vertical_alignment="center", key="compare_head"):
+        _choices(shown)
+        compare_take.draw(shown, found)
+    _said(shown, found)
+    progress.panel(next((line.job for line in found if line.job is not None), None))
+    _maps(found)
+    _agreement(found)
+
+
+def _choices(shown: state.State) -> None:
+    st.session_state["rows"] = shown.rows
+    st.segmented_control(
+        "Rows",
+        list(ROWS),
+        required=True,
+        format_func=ROWS.get,
+        key="rows",
+        label_visibility="collapsed",
+        on_change=lambda: state.update(rows=st.session_state["rows"]),
+    )
+    if shown.rows != "images":
+        st.session_state["contrast"] = shown.contrast
+        st.toggle(
+            "Contrast",
+            key="contrast",
+            help="Adds a prompt for something that is not in the image and one that means nothing. A method "
+            "whose maps stay the same does not explain the prompt.",
+            on_change=lambda: state.update(contrast=st.session_state["contrast"]),
+        )
+    st.space("stretch")
+
+
+def _said(shown: state.State, found: Sequence[Line]) -> None:
+    """What the image and the model ask the reader to keep in mind."""
+    about = found[0].explanation
+    notes = [*about.image.notes, *gateway.warnings(shown, ())]
+    if shown.rows == "models" and not shown.second_model:
+        notes.append("Choose a second model in the sidebar to see it beside this one.")
+    for note in notes:
+        st.caption(f":material/info: {plain(note)}")
+
+
+@st.fragment
+def _maps(found: Sequence[Line]) -> None:
+    """The grid. What is changed in its toolbar comes back here, not to the whole page."""
+    shown = state.current()
+    pictures, rows = compare_rows.pictures(found)
+    grid(
+        pictures,
+        compare_rows.columns(found),
+        rows,
+        compare_rows.tiles(found),
+        {name: getattr(shown, name) for name in DISPLAY},
+        key="grid",
+        on_display=_display,
+    )
+    st.caption(plain(COMPARABLE))
+
+
+def _display(told: dict) -> None:
+    known = {name: told[name] for name in DISPLAY if name in told}
+    checked, _ = state.checked(known, gateway.vocabulary())
+    state.update(**{name: getattr(checked, name) for name in DISPLAY})
+
+
+@st.fragment
+def _agreement(found: Sequence[Line]) -> None:
+    specs, rank, overlap = compare_rows.agreement(found)
+    if len(specs) < 2:
+        return
+    rows = len(compare_rows.comparable(found))
+    st.markdown("#### Agreement of the methods")
+    st.caption(
+        "Below the diagonal: Spearman rank correlation of two methods' maps. Above it: share of the "
+        f"strongest 10 % of the patches that both name. Mean over {rows} row{'s' if rows > 1 else ''}. "
+        "Choose a cell to see where the two differ."
+    )
+    names = [compare_rows.name(spec) for spec in specs]
+    pair = matrix(names, rank, overlap, key="agreement")
+    if pair is not None:
+        _difference(found, specs[pair[0]], specs[pair[1]])
+
+
+def _difference(found: Sequence[Line], a: str, b: str) -> None:
+    some = compare_rows.differences(found, a, b)
+    pictures, rows = compare_rows.pictures([line for line, _ in some])
+    first, second = compare_rows.name(a), compare_rows.name(b)
+    st.caption(plain(f"Red: {first} ranks the patch higher. Blue: {second} does. In shares of the patches."))
+    display = {name: getattr(state.current(), name) for name in DISPLAY}
+    grid(
+        pictures,
+        [Column("Difference of ranks", "share of the patches", f"{first} less {second}")],
+        rows,
+        [[tile] for _, tile in some],
+        display | {"scale": "shared", "transpose": True, "draw": "overlay", "top": 100, "above": 0},
+        key="difference",
+    )

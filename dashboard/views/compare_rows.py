@@ -1,0 +1,205 @@
+"""From explanations to the rows, columns and cards of the grid. Nothing here draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dashboard import gateway
+from dashboard.components.grid import Column, Picture, Row, Tile
+from dashboard.state import State
+from engine.types import Explanation, Failure, Map, Target
+
+if TYPE_CHECKING:
+    from engine.jobs import Job
+
+MOST_IMAGES = 8
+PICTURE_SIDE = 512  # pixels of the longer side, as sent to the browser
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row: a target of an explanation. state: what was asked to get it; detail: what sets it apart from
+    the other rows; own: whether the person asked for this prompt, or it is there for contrast."""
+
+    state: State
+    explanation: Explanation
+    target: Target
+    job: Job | None
+    detail: str = ""
+    own: bool = True
+
+    def get(self, spec: str) -> Map | Failure | None:
+        return self.explanation.get(spec, self.target.label)
+
+    @property
+    def score(self) -> float | None:
+        """The model's cosine of the row's image and prompt, once a map is there."""
+        return next((m.score for m in self.explanation.maps if m.target == self.target.label), None)
+
+
+def lines(shown: State) -> tuple[Line, ...]:
+    """All rows that a state asks for; asking starts the computation of what is missing."""
+    if shown.rows == "images":
+        return tuple(line for asked in _images(shown) for line in _lines(asked, asked.image))
+    if shown.rows == "models" and shown.second_model:
+        first, second = _lines(shown, _model(shown)), _lines(_other(shown), _model(_other(shown)))
+        found = [line for pair in zip(first, second, strict=True) for line in pair]
+    else:
+        found = list(_lines(shown))
+    if shown.contrast:
+        against = replace(shown, prompts=gateway.contrast(shown))
+        for line, detail in zip(_lines(against), ("for contrast", "means nothing"), strict=True):
+            found.append(replace(line, detail=detail, own=False))
+    return tuple(found)
+
+
+def _lines(asked: State, detail: str = "") -> list[Line]:
+    found, job = gateway.explanation(asked)
+    return [Line(asked, found, target, job, detail) for target in found.targets]
+
+
+def _images(shown: State) -> list[State]:
+    """The image that is looked at and those after it in its set, each for one prompt."""
+    if shown.upload:
+        return [replace(shown, prompts=gateway.prompts(shown)[:1])]
+    items = gateway.image_set(shown.image_set).items
+    here = items.index(gateway.item(shown))
+    some = [*items[here:], *items[:here]][:MOST_IMAGES]
+    states = [replace(shown, image=item.id) for item in some]
+    return [replace(state, prompts=gateway.prompts(state)[:1]) for state in states]
+
+
+def _other(shown: State) -> State:
+    return replace(shown, model=shown.second_model, pretrained=shown.second_pretrained)
+
+
+def _model(asked: State) -> str:
+    return f"{asked.model} {asked.pretrained}".strip()
+
+
+def columns(found: Sequence[Line]) -> tuple[Column, ...]:
+    """One for each method; what its spec adds to the name is its detail."""
+    return tuple(Column(*_parts(spec)) for spec in found[0].explanation.specs)
+
+
+def name(spec: str) -> str:
+    """A spec for reading: the method's title and what is not default."""
+    title, _, parameters = _parts(spec)
+    return f"{title} {parameters}".strip()
+
+
+def _parts(spec: str) -> tuple[str, str, str]:
+    """Title, unit and given parameters."""
+    method, _, parameters = spec.partition("(")
+    known = gateway.methods()[method]
+    return known.title, known.unit, parameters.removesuffix(")")
+
+
+def pictures(found: Sequence[Line]) -> tuple[tuple[Picture, ...], tuple[Row, ...]]:
+    """Each picture once, and the rows that point at them."""
+    places: dict[tuple, int] = {}
+    made: list[Picture] = []
+    rows = []
+    for line in found:
+        image = line.explanation.image
+        where = (image.digest, line.explanation.seen)
+        if where not in places:
+            places[where] = len(made)
+            jpeg = gateway.picture(image, PICTURE_SIDE)
+            outlines = gateway.outlines(line.state)
+            made.append(Picture(jpeg, image.size, line.explanation.seen, image.name, outlines))
+        rows.append(Row(line.target.label, places[where], line.detail, line.score))
+    return tuple(made), tuple(rows)
+
+
+def tiles(found: Sequence[Line]) -> list[list[Tile]]:
+    """The cards, rows by methods."""
+    specs = found[0].explanation.specs
+    signed = {s for s in specs if gateway.methods()[s.partition("(")[0]].signed and _below_zero(found, s)}
+    return [[_tile(line, spec, spec in signed, found) for spec in specs] for line in found]
+
+
+def _below_zero(found: Sequence[Line], spec: str) -> bool:
+    maps = (line.get(spec) for line in found)
+    return any(isinstance(m, Map) and m.values.min() < 0 for m in maps)
+
+
+def _tile(line: Line, spec: str, signed: bool, found: Sequence[Line]) -> Tile:
+    result = line.get(spec)
+    if result is None:
+        return _lacking(line.job)
+    if isinstance(result, Failure):
+        return Tile(reason=result.reason)
+    other = _another(line, found)
+    against = other.get(spec) if other else None
+    pair = isinstance(against, Map) and against.values.shape == result.values.shape
+    return Tile(
+        values=result.values,
+        signed=signed,
+        score=result.score,
+        explained=result.explained_score,
+        seconds=result.seconds,
+        gini=gateway.gini(result.values),
+        specificity=gateway.specificity(result.values, against.values) if pair else None,
+        versus=other.target.label if pair else "",
+        note=result.note,
+    )
+
+
+def _lacking(job: Job | None) -> Tile:
+    if job is None or job.state == "cancelled":
+        return Tile(reason="Not computed.")
+    if job.state == "failed":
+        return Tile(reason=job.error)
+    if job.state == "queued":
+        return Tile(waiting="Waiting for other work")
+    return Tile(waiting=job.progress.stage or "Starting")
+
+
+def _another(line: Line, found: Sequence[Line]) -> Line | None:
+    """A row for another prompt on the same image and model; rather one for contrast, which is unrelated."""
+    same = [
+        other
+        for other in found
+        if other.target.label != line.target.label
+        and other.explanation.image.digest == line.explanation.image.digest
+        and other.explanation.model.id == line.explanation.model.id
+    ]
+    if not same:
+        return None
+    contrast = [other for other in same if not other.own]
+    after = [other for other in same if found.index(other) > found.index(line)]
+    return (contrast or after or same)[0]
+
+
+def comparable(found: Sequence[Line]) -> list[tuple[Line, list[str]]]:
+    """The person's rows with the methods whose maps are there."""
+    rows = [(line, [s for s in line.explanation.specs if isinstance(line.get(s), Map)]) for line in found]
+    return [(line, specs) for line, specs in rows if line.own and len(specs) > 1]
+
+
+def agreement(found: Sequence[Line]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Methods that have a map in every row of one's own, their mean rank correlation and overlap (n, n)."""
+    rows = comparable(found)
+    if not rows:
+        return (), np.zeros((0, 0)), np.zeros((0, 0))
+    specs = tuple(s for s in rows[0][1] if all(s in there for _, there in rows))
+    tables = [gateway.agreement([line.get(s).values for s in specs]) for line, _ in rows]
+    rank, overlap = (np.stack(kind) for kind in zip(*tables, strict=True))
+    defined = np.isfinite(rank)  # a map that is the same everywhere has no ranking
+    mean = np.full(rank.shape[1:], np.nan)
+    np.divide(np.where(defined, rank, 0).sum(0), defined.sum(0), where=defined.any(0), out=mean)
+    return specs, mean, overlap.mean(0)
+
+
+def differences(found: Sequence[Line], a: str, b: str) -> list[tuple[Line, Tile]]:
+    """For each row of one's own: where method `a` ranks a patch higher than `b` does, and lower."""
+    return [
+        (line, Tile(gateway.rank_difference(line.get(a).values, line.get(b).values), signed=True))
+        for line, specs in comparable(found)
+        if a in specs and b in specs
+    ]
