@@ -18,7 +18,7 @@ SCENE = (
 
 
 def imagenet() -> tuple[str, ...]:
-    """The 80 templates of CLIP's zero-shot ImageNet classifier, as open_clip keeps them. Imports open_clip."""
+    """The 80 templates of CLIP's zero-shot ImageNet classifier, kept by open_clip, which is imported."""
     from open_clip import OPENAI_IMAGENET_TEMPLATES
 
     return tuple(template("{}") for template in OPENAI_IMAGENET_TEMPLATES)

@@ -21,6 +21,10 @@ Sign = Annotated[
         "'positive': after the relu; 'signed': before it; 'negative': what lowers the score, after the relu"
     ),
 ]
+SignOfSigned = Annotated[
+    Literal["signed", "positive", "negative"],
+    Help("'signed': as the method has it; 'positive' or 'negative': only what has this sign, after a relu"),
+]
 CutSign = Annotated[
     Literal["positive", "negative"],
     Help("'positive': what raises the score; 'negative': what lowers it. The method cuts the other sign off"),

@@ -1,4 +1,4 @@
-"""Gradient-weighted features: Grad-ECLIP and Grad-CAM on tokens."""
+"""Gradient-weighted features: Grad-ECLIP, the same through the attention, and Grad-CAM on tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.registry import Help, Needs, Range, method
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.trace import Layer, Trace
+    from engine.trace import Gradients, Layer, Trace
 
 
 def _eclip_needs(params: Mapping[str, Any]) -> Needs:
@@ -64,17 +64,20 @@ def grad_eclip(
     image branch sums relu(r) over blocks, the text branch applies relu to the sum, as the authors' notebooks
     do.
     """
-    pairs = list(zip(trace.layers[-layers:], trace.gradients[-layers:], strict=True))
-    parts = []
-    for layer, gradients in pairs:
-        weight = trace.at_row(gradients.out)[:, :, None]  # [t b 1 d]
-        relevance = (weight * layer.v).sum(-1)  # [t b n]
-        if key_similarity:
-            relevance = relevance * _key_likeness(trace, layer, projected)
-        parts.append(relevance)
+    pairs = zip(trace.layers[-layers:], trace.gradients[-layers:], strict=True)
+    parts = [block_relevance(trace, *pair, key_similarity, projected) for pair in pairs]
     if trace.grid is None:
         return rectified(sum(parts), sign)
     return sum(rectified(part, sign) for part in parts)
+
+
+def block_relevance(
+    trace: Trace, layer: Layer, gradients: Gradients, key_similarity: bool = True, projected: bool = True
+) -> Tensor:
+    """r of one block, signed: [t b n]."""
+    weight = trace.at_row(gradients.out)[:, :, None]  # [t b 1 d]
+    relevance = (weight * layer.v).sum(-1)
+    return relevance * _key_likeness(trace, layer, projected) if key_similarity else relevance
 
 
 def _key_likeness(trace: Trace, layer: Layer, projected: bool) -> Tensor:
@@ -86,6 +89,43 @@ def _key_likeness(trace: Trace, layer: Layer, projected: bool) -> Tensor:
         q, k = layer.block.output(q), layer.block.output(k)
     among = trace.content if trace.grid else trace.content.new_ones(trace.content.shape)
     return unit_range(cosine_similarity(q, k, dim=-1), among).detach()
+
+
+@method(
+    title="Attention-ECLIP",
+    year=2026,
+    paper=(
+        "Cui and Fan, Debunking Grad-ECLIP: A Comprehensive Study on Its Incorrectness and Fundamental "
+        "Principles for Model Interpretation, arXiv 2026"
+    ),
+    url="https://arxiv.org/abs/2605.12952",
+    family="gradient",
+    branches=("image", "text"),
+    signed=True,
+    requires=("class token", "attention", "q, k, v", "gradients"),
+    cost="1 forward, 1 backward to the last block",
+    unit="cosine per unit of attention",
+    needs=lambda p: Needs(blocks=1, grads=1, wrt=("attn",), single=int(p["heads"] == "single")),
+    departures=(
+        "Written from the paper's statement that it equals Grad-ECLIP, which the chain rule then fixes; its "
+        "own code was not seen. Attention values do not enter: times them, it would be another map."
+    ),
+    bibtex="""@article{cui2026debunking,
+  title={Debunking Grad-{ECLIP}: A Comprehensive Study on Its Incorrectness and Fundamental Principles for
+         Model Interpretation},
+  author={Cui, Yongjin and Fan, Xiaohui},
+  journal={arXiv preprint arXiv:2605.12952},
+  year={2026}
+}""",
+)
+def attention_eclip(trace: Trace, *, heads: Heads = "model", sign: Sign = "positive") -> Tensor:
+    """The pooled token's row of dc/dA in the last block, summed over heads and weighted by key similarity.
+
+    r_i = lam_i * sum_h (dc/dA_h)_0i. Joined heads are o_0 = sum_i A_0i v_i, head by head, so that
+    (dc/dA_h)_0i = g_h . v_hi and the sum over heads is Grad-ECLIP's sum_w g_w v_iw.
+    """
+    relevance = trace.at_row(trace.gradients[-1].attn.sum(2))  # [t b n]
+    return rectified(relevance * _key_likeness(trace, trace.layers[-1], projected=True), sign)
 
 
 @method(

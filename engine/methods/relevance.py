@@ -1,4 +1,4 @@
-"""Gradient times attention: GAME."""
+"""Gradient times attention: GAME, its last-gradient variant, and their plain product."""
 
 from __future__ import annotations
 
@@ -61,6 +61,81 @@ def game(
     pairs = zip(reversed(trace.layers[-count:]), reversed(trace.gradients[-count:]), strict=True)
     flow = start_row(trace)  # [b n], then [t b n]
     for layer, gradients in pairs:
-        change = (factor * layer.attn * gradients.attn).relu().mean(2)  # [t b n n]
-        flow = flow + (flow[..., None, :] @ change)[..., 0, :]
+        flow = flow + _carried(flow, factor * layer.attn * gradients.attn)
     return flow
+
+
+@method(
+    title="Last-gradient relevance",
+    year=2022,
+    paper="Mamooler, CLIP Explainability, 2022 (code and report), after Chefer et al., ICCV 2021",
+    url="https://github.com/sMamooler/CLIP_Explainability",
+    family="gradient times attention",
+    requires=("class token", "attention", "gradients"),
+    cost="1 forward, 1 backward to the last block",
+    unit="relevance",
+    needs=Needs(blocks=ALL, grads=1, wrt=("attn",)),
+    departures=(
+        "The gradient of the last block weighs the attention of every block, head by head, although heads of"
+        " different blocks have nothing in common. The project's 'all grads' is game(scale='cosine'), its "
+        "'gradcam' game(layers='last', scale='cosine')."
+    ),
+    bibtex="""@misc{mamooler2022clipexplainability,
+  title={{CLIP} Explainability},
+  author={Mamooler, Sepideh},
+  howpublished={\\url{https://github.com/sMamooler/CLIP_Explainability}},
+  year={2022}
+}""",
+)
+def last_grad(trace: Trace, *, sign: CutSign = "positive") -> Tensor:
+    """The pooled token's row of the product over blocks of (I + C_l), C_l the head mean of relu(A_l dc/dA_L).
+
+    dc/dA_L is the gradient of the cosine c with respect to the last block's attention, in every block l.
+    """
+    gradient = trace.gradients[-1].attn * (-1.0 if sign == "negative" else 1.0)  # [t b h n n]
+    flow = start_row(trace)
+    for layer in reversed(trace.layers):
+        flow = flow + _carried(flow, layer.attn * gradient)
+    return flow
+
+
+def _carried(flow: Tensor, weighted: Tensor) -> Tensor:
+    """Relevance [b n] or [t b n] through the head mean of relu(weighted [t b h n n]). -> [t b n]"""
+    return (flow[..., None, :] @ weighted.relu().mean(2))[..., 0, :]
+
+
+@method(
+    title="Gradient times attention",
+    family="gradient times attention",
+    paper=(
+        "A plain product, printed as pseudo-code of Grad-ECLIP in reproductions of it; it is not Grad-ECLIP"
+    ),
+    branches=("image", "text"),
+    requires=("class token", "attention", "gradients"),
+    cost="1 forward, 1 backward",
+    unit="relevance",
+    needs=Needs(blocks=ALL, grads=ALL, wrt=("attn",)),
+    departures=(
+        "How the matrix becomes a map is not said there; the pooled token's row and the mean row are offered."
+    ),
+)
+def attention_gradient(
+    trace: Trace,
+    *,
+    score: Annotated[
+        Literal["cosine", "negative log"],
+        Help("the score c, or -log c, which divides the map by c and has none where c is not above zero"),
+    ] = "cosine",
+    rows: Annotated[
+        Literal["pooled", "mean"], Help("the pooled token's row of the matrix, or the mean of all its rows")
+    ] = "pooled",
+) -> Tensor:
+    """M = sum over blocks and heads of |dS/dA| A, as the pooled token's row or the mean over rows."""
+    total = 0
+    for layer, gradients in zip(trace.layers[-trace.grads :], trace.gradients, strict=True):
+        matrix = (gradients.attn.abs() * layer.attn).sum(2)  # [t b n n]
+        total = total + (trace.at_row(matrix) if rows == "pooled" else matrix.mean(-2))
+    if score == "cosine":
+        return total
+    c = trace.scores.T[..., None]  # [t b 1]
+    return (total / c.where(c > 0, 1)).where(c > 0, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.methods.common import SignOfSigned, rectified
 from engine.registry import Needs, method
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 @method(
     title="MaskCLIP",
     year=2022,
-    paper="Zhou, Loy and Dai, Extract Free Dense Labels from CLIP, ECCV 2022, as Grad-ECLIP's authors adapt it",
+    paper=(
+        "Zhou, Loy and Dai, Extract Free Dense Labels from CLIP, ECCV 2022, as Grad-ECLIP's authors adapt it"
+    ),
     url="https://arxiv.org/abs/2112.01071",
     family="similarity",
     signed=True,
@@ -35,7 +38,7 @@ if TYPE_CHECKING:
   year={2022}
 }""",
 )
-def maskclip(trace: Trace) -> Tensor:
+def maskclip(trace: Trace, *, sign: SignOfSigned = "signed") -> Tensor:
     """Cosine of target and patch features, the last attention replaced by each patch's own value, times the
     cosine of the pooled token's and the patch's projected keys. Signed by nature."""
     import torch
@@ -46,4 +49,4 @@ def maskclip(trace: Trace) -> Tensor:
         features = trace.encoder.project(block.finish(layer.x, layer.v))  # [b n e]
         keys = block.output(layer.k)
         weight = cosine_similarity(trace.at_row(keys)[:, None], keys, dim=-1)  # [b n]
-        return torch.einsum("bne,te->tbn", features, trace.queries) * weight
+        return rectified(torch.einsum("bne,te->tbn", features, trace.queries) * weight, sign)
