@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.adapters import SUPPORTED, refusal
+from engine.adapters import STRIDE, SUPPORTED, offers, refusal
 from engine.store import default_store
 from engine.types import ModelInfo, Preprocess, SidelightError, Unsupported
 
@@ -64,6 +64,7 @@ def describe(model: str = BUNDLED, pretrained: str | None = None) -> ModelInfo:
         digest=_file_digest(source.weights) if source.weights else "",
         preprocess=source.preprocess,
         context=source.config["text_cfg"].get("context_length", 77),
+        offers=offers(source.config),
     )
     if model != BUNDLED:
         return info
@@ -127,7 +128,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _source(model: str, pretrained: str | None, config: Mapping[str, Any], weights: Path | None) -> Source:
     vision, wanted = config["model_cfg"]["vision_cfg"], config.get("preprocess_cfg", {})
-    size, patch = vision["image_size"], vision["patch_size"]
+    size, patch = vision["image_size"], vision.get("patch_size", STRIDE)
     preprocess = Preprocess(
         size=tuple(size) if isinstance(size, (list, tuple)) else (size, size),
         patch=patch[0] if isinstance(patch, (list, tuple)) else patch,

@@ -46,7 +46,7 @@ class Refused:
 @dataclass(frozen=True)
 class Question:
     """What is asked of one branch. inputs: [b ...]; queries: [t e]; readout: unit embeddings [b e] and a
-    slice of the targets -> scores [b t]. embed, reword: see engine.trace.Trace."""
+    slice of the targets -> scores [b t]. embed, reword, requery: see engine.trace.Trace."""
 
     encoder: Encoder
     inputs: Tensor
@@ -55,6 +55,7 @@ class Question:
     readout: Callable[[Tensor, slice], Tensor]
     embed: Callable[[Sequence[str]], Tensor] = no_text_tower
     reword: Callable[[Sequence[str], slice], Tensor] = lambda templates, part: no_text_tower(templates)
+    requery: Callable[[Callable, slice], Tensor] = lambda embed, part: no_text_tower(embed)
 
 
 def relevances(
@@ -65,7 +66,13 @@ def relevances(
 
     check: called with the stage before each step; it may raise Cancelled.
     """
-    for single, group in _groups(specs).items():
+    able = []
+    for spec in specs:
+        if reason := spec.method.refusal(question.encoder.offers):
+            yield Refused(spec, slice(0, len(question.queries)), reason, unsupported=True)
+        else:
+            able.append(spec)
+    for single, group in _groups(able).items():
         needs = [spec.needs() for spec in group]
         blocks, grads = max(n.blocks for n in needs), max(n.grads for n in needs)
         wrt = tuple(sorted({name for n in needs for name in n.wrt}))
@@ -84,6 +91,7 @@ def relevances(
                 check=check,
                 embed=question.embed,
                 reword=lambda templates, part=part: question.reword(templates, part),
+                requery=lambda embed, part=part: question.requery(embed, part),
             )
             if grads:
                 check("gradients")

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 
 def stored(request: Request, store: Store | None = None, info: ModelInfo | None = None) -> Explanation:
-    """What the store holds of a request; maps that it lacks are absent. Loads no torch.
+    """What the store holds of a request; maps that it lacks are absent, and those of methods that the model
+    cannot support are failures. Loads no torch.
 
     SidelightError for bad specs, models, policies and prompts.
     """
@@ -100,8 +101,12 @@ def explain(
 
 def _lookup(request: Request, store: Store, info: ModelInfo) -> tuple[Explanation, list[Tile]]:
     tiles = tiles_of(request, info)
-    maps, lacking = [], []
+    maps, lacking, failures = [], [], []
     for tile in tiles:
+        refusal = tile.spec.method.refusal(info.offers) if tile.branch == "image" else ""
+        if refusal:
+            failures.append(Failure(str(tile.spec), tile.branch, tile.target.label, refusal, unsupported=True))
+            continue
         entry = store.get(tile.key) if info.digest else None
         if entry is None:
             lacking.append(tile)
@@ -117,6 +122,7 @@ def _lookup(request: Request, store: Store, info: ModelInfo) -> tuple[Explanatio
         seen=geometry.seen,
         grid=geometry.grid,
         maps=tuple(maps),
+        failures=tuple(failures),
     )
     return found, lacking
 

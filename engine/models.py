@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from engine.adapters import STRIDE, encoders
 from engine.catalog import BUNDLED, CLIP_MEAN, CLIP_STD, Source, describe, locate, tag_record
 from engine.store import default_store
 from engine.types import ModelInfo, Preprocess, SidelightError
@@ -184,28 +185,28 @@ def wrap(clip: nn.Module, info: ModelInfo | None = None, config: Mapping[str, An
     """
     from open_clip.tokenizer import SimpleTokenizer
 
-    from engine.adapters.open_clip_vit import encoders
-
     image, text = encoders(clip)
-    info = info or _info_of(clip)
+    info = info or _info_of(clip, image.offers)
     arguments = (config or {}).get("text_cfg", {}).get("tokenizer_kwargs") or {}
     tokenizer = SimpleTokenizer(context_length=info.context, **arguments)
     device = str(clip.logit_scale.device)
     return Model(info=info, clip=clip, image=image, text=text, tokenizer=tokenizer, device=device)
 
 
-def _info_of(clip: nn.Module) -> ModelInfo:
+def _info_of(clip: nn.Module, offers: frozenset[str]) -> ModelInfo:
     state = hashlib.sha256()
     for name, value in sorted(clip.state_dict().items()):
         state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         state.update(value.detach().cpu().float().numpy().tobytes())
     visual = clip.visual
     size = visual.image_size if isinstance(visual.image_size, tuple) else (visual.image_size,) * 2
+    patch = visual.patch_size[0] if hasattr(visual, "patch_size") else STRIDE
     return ModelInfo(
         id="custom",
         name="custom",
         pretrained=None,
         digest=state.hexdigest(),
-        preprocess=Preprocess(size=size, patch=visual.patch_size[0], mean=CLIP_MEAN, std=CLIP_STD),
+        preprocess=Preprocess(size=size, patch=patch, mean=CLIP_MEAN, std=CLIP_STD),
         context=clip.context_length,
+        offers=offers,
     )

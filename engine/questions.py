@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from engine import images
 from engine.compute import Question
-from engine.templates import ensemble
+from engine.templates import ensemble, imagenet
+from engine.trace import Encoder
 from engine.types import Prepared, Target, Unsupported
 
 if TYPE_CHECKING:
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], resize: str) -> Question:
     """The image tower on one image, asked for all targets.
 
-    A text's score is the cosine; a difference's the difference of cosines; another image's the cosine of the
-    two embeddings; a class's its softmax probability among the classes at the model's own logit scale.
+    A text's score is the cosine; an ensemble's the cosine with the text's unit mean over CLIP's 80 ImageNet
+    templates; a difference's the difference of cosines; another image's the cosine of the two embeddings; a
+    class's its softmax probability among the classes at the model's own logit scale.
     """
     pixels = model.pixels([prepared])
     columns = [_column(model, target, resize, model.embed_texts) for target in targets]
@@ -30,13 +33,17 @@ def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], 
         # Methods without gradients read a direction: of the score's own growth, here where the image is.
         queries = torch.stack([direction(embedding[0]) for _score, direction in columns])
 
-    def reworded(templates: Sequence[str], part: slice) -> Tensor:
-        def embed(texts: Sequence[str]) -> Tensor:
-            return ensemble(model.embed_texts, templates, texts)
-
+    def queries_with(embed: Embed, part: slice) -> Tensor:
+        """The queries again, their texts embedded another way; an ensemble is its text there."""
+        plain = [replace(t, kind="text") if t.kind == "ensemble" else t for t in targets[part]]
         with torch.no_grad():
-            parts = [_column(model, target, resize, embed)[1](embedding[0]) for target in targets[part]]
-        return torch.stack(parts)
+            return torch.stack([_column(model, t, resize, embed)[1](embedding[0]) for t in plain])
+
+    def reworded(templates: Sequence[str], part: slice) -> Tensor:
+        return queries_with(lambda texts: ensemble(model.embed_texts, templates, texts), part)
+
+    def requeried(embed: Callable[[Encoder, Tensor], Tensor], part: slice) -> Tensor:
+        return queries_with(lambda texts: embed(model.text, model.token_ids(texts)), part)
 
     return Question(
         encoder=model.image,
@@ -46,6 +53,7 @@ def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], 
         readout=lambda e, part: torch.stack([score(e) for score, _direction in columns[part]], dim=1),
         embed=model.embed_texts,
         reword=reworded,
+        requery=requeried,
     )
 
 
@@ -73,6 +81,8 @@ def _column(model: Model, target: Target, resize: str, embed: Embed) -> Column:
     elif target.kind == "difference":
         with_it, without = embed([target.text, target.minus])
         query = with_it - without
+    elif target.kind == "ensemble":
+        query = ensemble(embed, imagenet(), [target.text])[0]
     else:
         query = embed([target.text])[0]
     return lambda e: e @ query, lambda e: query
@@ -82,7 +92,7 @@ def text_question(model: Model, prepared: Prepared, targets: Sequence[Target], r
     """The text tower on all prompts, asked for the one image."""
     if any(target.kind != "text" for target in targets):
         raise Unsupported(
-            "The text branch explains prompts; it has no map for differences, images or classes."
+            "The text branch explains prompts; it has no map for ensembles, differences, images or classes."
         )
     with torch.no_grad():
         query = model.image.encode(model.pixels([prepared]))

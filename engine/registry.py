@@ -103,6 +103,14 @@ class Method:
     needs: Callable[[Mapping[str, Any]], Needs] = field(repr=False)
     run: Callable[..., Any] = field(repr=False)
 
+    def refusal(self, offers: frozenset[str]) -> str:
+        """Why a tower that offers this (of engine.types.FEATURES) cannot run it, in a sentence; '' where it
+        can."""
+        lacking = [feature for feature in self.requires if feature not in offers]
+        if not lacking:
+            return ""
+        return f"{self.title} needs {' and '.join(lacking)}, which this model's tower does not offer."
+
     def full(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters, checked, with defaults filled in."""
         known = {p.name: p for p in self.parameters}

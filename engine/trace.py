@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from engine.types import Unsupported
+from engine.types import FEATURES, Unsupported
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,18 +50,22 @@ class Encoder:
     embed: inputs (pixels [b 3 height width] or token ids [b n]) -> tokens before the first block [b n d].
     row: inputs -> index of the token that is pooled, [b] (class token 0; end of text).
     head: tokens after the last block [... d] -> embeddings [... e], final norm included.
+    projection: the last linear map of `head` by itself, [... d] -> [... e].
     mask: n -> additive attention mask [n n], or None.
     content: inputs -> bool [b n], which tokens are patches or words.
     grid: inputs -> (rows, columns) of patches, None for text.
+    offers: what methods may ask of it, out of engine.types.FEATURES.
     """
 
     blocks: tuple[Block, ...]
     embed: Callable[[Tensor], Tensor]
     row: Callable[[Tensor], Tensor]
     head: Callable[[Tensor], Tensor]
+    projection: Callable[[Tensor], Tensor]
     mask: Callable[[int], Tensor | None]
     content: Callable[[Tensor], Tensor]
     grid: Callable[[Tensor], tuple[int, int] | None]
+    offers: frozenset[str] = FEATURES
 
     def project(self, x: Tensor) -> Tensor:
         """Tokens after the last block [... d] -> unit embeddings [... e]."""
@@ -78,10 +82,16 @@ class Encoder:
 
     def encode(self, inputs: Tensor) -> Tensor:
         """Unit embeddings [b e] of the model as it is, by the cheapest path."""
-        last = len(self.blocks) - 1
-        x, block = self.advance(self.embed(inputs), 0, last), self.blocks[-1]
-        row = self.row(inputs)
+        return self.resume(self.embed(inputs), 0, self.row(inputs))
+
+    def resume(self, x: Tensor, start: int, row: Tensor) -> Tensor:
+        """Tokens [b n d] before block `start` (after the last one, where it is the depth) to the unit
+        embeddings [b e] of their rows `row` [b]."""
+        if start == len(self.blocks):
+            return self.project(pick(x, row))
+        x, block = self.advance(x, start, len(self.blocks) - 1), self.blocks[-1]
         out = fused_attention(block, x, self.mask(x.shape[1]))
+        # Past the last attention only the pooled token matters.
         return self.project(block.finish(pick(x, row), pick(out, row)))
 
 
@@ -129,7 +139,9 @@ class Trace:
     # Iterating methods call it with their stage at every step; it may raise Cancelled.
     check: Callable[[str], None]
     embed: Callable[[Sequence[str]], Tensor]  # texts beyond the targets -> unit embeddings [p e]
-    reword: Callable[[Sequence[str]], Tensor]  # templates with one {} -> queries [t e] of the targets put into them
+    reword: Callable[[Sequence[str]], Tensor]  # templates -> queries [t e] of the targets put into them
+    # Another way to embed texts, (text encoder, token ids [p n]) -> [p e]  ->  queries [t e] made with it.
+    requery: Callable[[Callable[[Encoder, Tensor], Tensor]], Tensor]
 
     @property
     def depth(self) -> int:
@@ -155,23 +167,42 @@ class Trace:
     def gradients(self) -> tuple[Gradients, ...]:
         """Of the last `grads` blocks, in order, from one backward pass that carries all targets at once.
 
-        Inputs of a batch do not meet in a forward pass, so the gradient of the sum over b holds each one's
-        own.
+        Inputs of a batch do not meet in a forward pass, so each one's score reaches its own nodes only. Where
+        the score cannot change (see `stationary`), the gradient is zero and not its rounding noise.
         """
         import torch
 
         layers = self.layers[len(self.layers) - self.grads :]
         nodes = [getattr(layer, name) for layer in layers for name in self.wrt]
         targets = self.scores.shape[1]
+        one_each = torch.eye(targets, dtype=self.scores.dtype, device=self.scores.device)
         found = torch.autograd.grad(
-            self.scores.sum(0),
+            self.scores,
             nodes,
-            torch.eye(targets, dtype=self.scores.dtype, device=self.scores.device),
+            one_each[:, None] * ~self.stationary,  # [t b t]
             is_grads_batched=True,
             retain_graph=True,
         )
         rows = [found[i : i + len(self.wrt)] for i in range(0, len(found), len(self.wrt))]
         return tuple(Gradients(**dict(zip(self.wrt, row, strict=True))) for row in rows)
+
+    @cached_property
+    def stationary(self) -> Tensor:
+        """Where no small turn of the embedding changes the score, bool [b t].
+
+        An image explained for its own embedding is the case: the cosine is at its maximum. The limit is the
+        angle whose cosine a number of this precision cannot tell from 1.
+        """
+        import torch
+
+        with torch.enable_grad():
+            e = self.embedding.detach().requires_grad_()
+            scores = self.readout(e)
+        one_each = torch.eye(scores.shape[1], dtype=scores.dtype, device=scores.device)
+        (slope,) = torch.autograd.grad(scores.sum(0), e, one_each, is_grads_batched=True)  # [t b e]
+        across = slope - (slope * e).sum(-1, keepdim=True) * e.detach()
+        limit = torch.finfo(e.dtype).eps ** 0.5
+        return (across.norm(dim=-1) <= limit * slope.norm(dim=-1)).T.detach()
 
     def at_row(self, x: Tensor) -> Tensor:
         """The pooled token's row of [... b n k] -> [... b k]."""
@@ -219,7 +250,7 @@ def recorded_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int)
     return Layer(x=x, q=q, k=k, v=v, attn=attn, out=join_heads(attn @ parts[2]), block=block)
 
 
-def no_text_tower(texts: Sequence[str]) -> Tensor:
+def no_text_tower(texts: object) -> Tensor:
     """Stands in where texts cannot be embedded."""
     raise Unsupported("This method embeds texts of its own, and there is no text tower to do it here.")
 
@@ -238,6 +269,7 @@ def record(
     check: Callable[[str], None] = lambda stage: None,
     embed: Callable[[Sequence[str]], Tensor] = no_text_tower,
     reword: Callable[[Sequence[str]], Tensor] = no_text_tower,
+    requery: Callable[[Callable[[Encoder, Tensor], Tensor]], Tensor] = no_text_tower,
 ) -> Trace:
     """Run `inputs` through `encoder` and keep what methods read.
 
@@ -277,7 +309,7 @@ def record(
     return Trace(
         encoder=encoder, inputs=inputs, layers=tuple(layers), grads=grads, wrt=wrt if grads else (), row=row,
         embedding=embedding, queries=queries, scores=scores, logit_scale=logit_scale, readout=readout,
-        check=check, embed=embed, reword=reword,
+        check=check, embed=embed, reword=reword, requery=requery,
     )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 Branch = Literal["image", "text"]
 RESIZE_POLICIES = ("crop", "fit", "squash")
+# What a tower can offer to methods. Transformers that pool one token offer all of it.
+FEATURES = frozenset({"class token", "attention", "q, k, v", "transformer blocks", "gradients"})
 
 
 class SidelightError(Exception):
@@ -83,6 +85,7 @@ class ModelInfo:
 
     id: name to show and to key by, e.g. 'bundled' or 'ViT-B-16/openai'. digest: hex SHA-256 of the weights.
     known_words: lower-case words the model was trained on, or None when it is an open vocabulary.
+    offers: what its image tower has of FEATURES; a method that requires more is refused (its text tower has all).
     """
 
     id: str
@@ -93,25 +96,29 @@ class ModelInfo:
     context: int
     note: str = ""
     known_words: frozenset[str] | None = None
+    offers: frozenset[str] = FEATURES
 
 
 @dataclass(frozen=True)
 class Target:
     """What a map is asked to explain.
 
-    kind: 'text' (a prompt), 'difference' (text minus `minus`), 'image' (another image, `image`), 'class'
-    (softmax probability of `text` among `classes`). label: what is written above the row, and what tells the
+    kind: 'text' (a prompt), 'ensemble' (`text` in each of CLIP's 80 ImageNet templates, their unit mean),
+    'difference' (text minus `minus`), 'image' (another image, `image`), 'class' (softmax probability of `text`
+    among `classes`). label: what is written above the row, and what tells the
     targets of one request apart.
     """
 
     text: str = ""
-    kind: Literal["text", "difference", "image", "class"] = "text"
+    kind: Literal["text", "ensemble", "difference", "image", "class"] = "text"
     minus: str = ""
     image: Image | None = None
     classes: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
+        if self.kind == "ensemble":
+            return f"{self.text} in templates"
         if self.kind == "difference":
             return f"{self.text} \N{MINUS SIGN} {self.minus}"
         if self.kind == "image" and self.image is not None:

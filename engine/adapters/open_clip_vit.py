@@ -13,23 +13,35 @@ from engine.adapters import SUPPORTED
 from engine.trace import Block, Encoder
 from engine.types import Unsupported
 
+UNREAD = f"This model is built in a way Sidelight cannot read; it reads {SUPPORTED}."
 
 def encoders(clip: nn.Module) -> tuple[Encoder, Encoder]:
     """Image and text encoder of a loaded open_clip model; Unsupported where its modules are of another
     kind."""
     visual = clip.visual
-    text = clip if hasattr(clip, "token_embedding") else getattr(clip, "text", None)
     plain = (
         getattr(visual, "pool_type", None) == "tok"
         and getattr(visual, "attn_pool", True) is None
-        and hasattr(text, "token_embedding")
-        and getattr(text, "cls_emb", None) is None
-        and text.attn_mask is not None
-        and all(_is_plain(b) for t in (visual.transformer, text.transformer) for b in t.resblocks)
+        and all(map(_is_plain, visual.transformer.resblocks))
     )
     if not plain:
-        raise Unsupported(f"This model is built in a way Sidelight cannot read; it reads {SUPPORTED}.")
-    return image_encoder(visual), text_encoder(text)
+        raise Unsupported(UNREAD)
+    return image_encoder(visual), text_encoder(text_tower(clip))
+
+
+def text_tower(clip: nn.Module) -> nn.Module:
+    """The module that holds the token embedding and the text transformer; Unsupported where it is of another
+    kind."""
+    text = clip if hasattr(clip, "token_embedding") else getattr(clip, "text", None)
+    plain = (
+        hasattr(text, "token_embedding")
+        and getattr(text, "cls_emb", None) is None
+        and text.attn_mask is not None
+        and all(map(_is_plain, text.transformer.resblocks))
+    )
+    if not plain:
+        raise Unsupported(UNREAD)
+    return text
 
 
 def _is_plain(block: nn.Module) -> bool:
@@ -93,6 +105,7 @@ def image_encoder(visual: nn.Module) -> Encoder:
         embed=embed,
         row=lambda pixels: torch.zeros(len(pixels), dtype=torch.long, device=pixels.device),
         head=lambda x: _through(visual.ln_post(x), visual.proj),
+        projection=lambda x: _through(x, visual.proj),
         mask=lambda n: None,
         content=content,
         grid=grid,
@@ -123,6 +136,7 @@ def text_encoder(text: nn.Module) -> Encoder:
         embed=embed,
         row=row,
         head=lambda x: _through(text.ln_final(x), text.text_projection),
+        projection=lambda x: _through(x, text.text_projection),
         mask=lambda n: text.attn_mask[:n, :n],
         content=content,
         grid=lambda ids: None,
