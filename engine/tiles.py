@@ -28,8 +28,8 @@ class Tile:
     key: Mapping[str, Any]
 
 
-def tiles_of(request: Request, info: ModelInfo) -> list[Tile]:
-    """Every map of a request; SidelightError for bad specs, policies, branches and prompts."""
+def checked_targets(request: Request) -> tuple[Target, ...]:
+    """The targets of a request, each once; SidelightError for bad policies, branches and prompts."""
     if request.resize not in RESIZE_POLICIES:
         raise SidelightError(
             f"There is no resize policy {request.resize!r}; use {', '.join(RESIZE_POLICIES)}."
@@ -45,6 +45,12 @@ def tiles_of(request: Request, info: ModelInfo) -> list[Tile]:
             raise SidelightError(
                 f"Two different targets are called {target.label!r}; ask for them one at a time."
             )
+    return tuple(labels.values())
+
+
+def tiles_of(request: Request, info: ModelInfo) -> list[Tile]:
+    """Every map of a request; SidelightError for bad specs, policies, branches and prompts."""
+    targets = checked_targets(request)
     branches: tuple[Branch, ...] = ("image", "text") if request.branch == "both" else (request.branch,)
     specs = list({str(spec): spec for spec in map(parse, request.specs)}.values())
     tiles = []
@@ -56,14 +62,12 @@ def tiles_of(request: Request, info: ModelInfo) -> list[Tile]:
                 raise SidelightError(
                     f"{spec.method.name} has no {branch} branch; leave it out or change the branch."
                 )
-            tiles += [Tile(branch, spec, t, _key(request, info, branch, spec, t)) for t in labels.values()]
+            tiles += [Tile(branch, spec, t, _key(request, info, branch, spec, t)) for t in targets]
     return tiles
 
 
-def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, target: Target) -> dict[str, Any]:
-    named = target.as_json()
-    if spec.mixes_prompts():
-        named = {"of": named, "all": [t.as_json() for t in request.targets]}
+def origin_of(request: Request, info: ModelInfo, branch: Branch) -> dict[str, Any]:
+    """The part of a store key that says what was run on what."""
     return {
         "format": KEY_FORMAT,
         "image": request.image.digest,
@@ -72,10 +76,19 @@ def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, target: 
         "preprocess": info.preprocess.as_json(),
         "resize": request.resize,
         "branch": branch,
+        "dtype": "float32",
+    }
+
+
+def _key(request: Request, info: ModelInfo, branch: Branch, spec: Spec, target: Target) -> dict[str, Any]:
+    named = target.as_json()
+    if spec.mixes_prompts():
+        named = {"of": named, "all": [t.as_json() for t in request.targets]}
+    return {
+        **origin_of(request, info, branch),
         "method": spec.method.name,
         "version": spec.method.version,
         "params": dict(spec.params),
-        "dtype": "float32",
         "target": named,
     }
 
