@@ -7,9 +7,8 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboard import gateway, navigation, sidebar, state
+from dashboard import faults, gateway, navigation, sidebar, state
 from dashboard.text import plain
-from engine.types import SidelightError
 
 HERE = Path(__file__).parent
 WITH_SIDEBAR = (navigation.COMPARE,)
@@ -22,13 +21,12 @@ def look() -> None:
 
 
 def draw(name: str, page: StreamlitPage) -> None:
-    """The page with all that surrounds it; what goes wrong becomes one sentence."""
+    """The page with all that surrounds it; what is wrong becomes one sentence."""
     state.current()  # reads the link, before any widget writes to it
     if name in WITH_SIDEBAR:
-        sidebar.draw()
+        with st.sidebar, faults.told():
+            sidebar.draw()
     for problem in (*state.problems(), *filter(None, [gateway.store_problem()])):
         st.info(plain(problem), icon=":material/info:")
-    try:
+    with faults.told():
         page.run()
-    except SidelightError as error:
-        st.warning(plain(str(error)), icon=":material/info:")

@@ -11,26 +11,32 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from contourpy import contour_generator
 from PIL import Image as Pillow
 
+from dashboard.components.grid import Outline
 from dashboard.state import State, Vocabulary
 from dashboard.uploads import Uploads
 from engine.types import Explanation, Image, ModelInfo, Request, SidelightError, Target
 
 if TYPE_CHECKING:
-    from engine.datasets import ImageSet, Item
+    from engine.datasets import ImageSet, Item, ObjectBox
     from engine.jobs import Job, Jobs
     from engine.registry import Method
 
 log = logging.getLogger(__name__)
 SHOWN_PROMPTS = 2  # of the image's own, as long as the person typed none
+ROOT = Path(__file__).resolve().parents[1]
+MASK_SIDE = 224  # pixels of the longer side of a mask, when its outline is traced
+COUNTER_PROMPTS = ("a bicycle", "a pineapple")
+MEANINGLESS = "lorem ipsum dolor"
 ANY_PROMPTS = ("a dog", "a cat")  # for an image that brings none
 DIMMED = 0.35  # brightness of what the model does not see
 COMPOSED = ("scenes", "pairs", "emotions", "counter")  # sets of the kind that the bundled model was trained on
@@ -248,15 +254,15 @@ def explanation(state: State) -> tuple[Explanation, Job | None]:
     For a second model, another image or other prompts ask with `replace(state, ...)`. A job that ended without
     all maps is handed out too, so that the page can say why; `again` starts it over.
     """
-    from engine import explain
+    from engine import stored
 
     asked = request(state)
-    found = explain.stored(asked)
+    found = stored(asked)
     if _whole(found):
         return found, None
     job = jobs().submit(asked)
     if job.state == "done":
-        found = replace(explain.stored(asked), failures=job.result.failures)
+        found = replace(stored(asked), failures=job.result.failures)
     return found, None if _whole(found) else job
 
 
@@ -294,6 +300,95 @@ def warm_up() -> None:
             log.warning("%s", error)
 
     threading.Thread(target=load, name="sidelight-warm-up", daemon=True).start()
+
+
+# For the grid
+
+
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Image: lambda i: i.digest})
+def picture(shown: Image, side: int) -> bytes:
+    """A JPEG of a whole image, at most `side` pixels on its longer side."""
+    from engine import images
+
+    return images.thumbnail(shown, side)
+
+
+def outlines(state: State) -> tuple[Outline, ...]:
+    """The true regions of the state's image, where its set has some."""
+    found = item(state)
+    return _outlines(found.objects) if found else ()
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _outlines(objects: tuple[ObjectBox, ...]) -> tuple[Outline, ...]:
+    made = []
+    for thing in objects:
+        if thing.mask is not None:
+            made.append(Outline(thing.name, _around(thing.mask)))
+        elif thing.bbox is not None:
+            x, y, w, h = thing.bbox
+            corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)]
+            made.append(Outline(thing.name, (np.array(corners, float),)))
+    return tuple(made)
+
+
+def _around(mask: Path) -> tuple[np.ndarray, ...]:
+    """Lines around the white regions of a mask file, (points, 2) each, in its pixels."""
+    with Pillow.open(mask) as file:
+        width, height = file.size
+        small = file.convert("L")
+    small.thumbnail((MASK_SIDE, MASK_SIDE), Pillow.Resampling.BOX)
+    grid = np.pad(np.asarray(small, float), 1)  # so that a region at the border is closed
+    scale = np.array([width / small.width, height / small.height])
+    return tuple((line - 0.5) * scale for line in contour_generator(z=grid).lines(127.5))
+
+
+def contrast(state: State) -> tuple[str, str]:
+    """A prompt for something that is not in the state's image, and one that means nothing."""
+    found = item(state)
+    here = {thing.name for thing in found.objects} if found else set()
+    here |= {prompt for prompt in (*prompts(state), *own_prompts(state))}
+    others = [p for i in image_set(state.image_set).items for p in i.prompts] if found else []
+    absent = (p for p in (*others, *COUNTER_PROMPTS) if not any(h in p or p in h for h in here))
+    return next(absent, COUNTER_PROMPTS[-1]), MEANINGLESS
+
+
+def file_name(state: State) -> str:
+    """The image's file as a command would name it, from the folder of the checkout."""
+    found = item(state)
+    if found is None:
+        return f"{image(state).name}.png"
+    return str(found.path.relative_to(ROOT)) if found.path.is_relative_to(ROOT) else str(found.path)
+
+
+def gini(values: np.ndarray) -> float:
+    """Sparsity of a map."""
+    from engine.metrics import agreement
+
+    return agreement.gini(values)
+
+
+def specificity(values: np.ndarray, against: np.ndarray) -> float | None:
+    """1 - Spearman of two prompts' maps: 0 where they are the same; None where one has no ranking."""
+    from engine.metrics import agreement
+
+    value = 1 - float(agreement.spearman(np.stack([values.ravel(), against.ravel()]))[0, 1])
+    return None if np.isnan(value) else value
+
+
+def agreement(maps: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Rank correlation and overlap of the strongest patches (n, n) of maps of one size."""
+    from engine.metrics import agreement
+
+    rows = np.stack([values.ravel() for values in maps])
+    return agreement.spearman(rows), agreement.top_overlap(rows)
+
+
+def rank_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Where `a` ranks a patch higher than `b` does (positive) or lower, as a share of the patches."""
+    from engine.metrics import agreement
+
+    return agreement.rank_difference(a, b)
 
 
 # Uploads and the store

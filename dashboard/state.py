@@ -1,8 +1,8 @@
 """The one state of a session: what is looked at, and how it is drawn.
 
-It is a frozen value. It lives in the URL, so that a copied link shows the same elsewhere, and it can be saved as
-JSON. Nothing that arrives in a link or a file is trusted: what cannot be used is replaced by the default and
-named in one sentence.
+It is a frozen value. It lives in the URL, so that a copied link shows the same elsewhere, and it can be saved
+as JSON. Nothing that arrives in a link or a file is trusted: what cannot be used is replaced by the default
+and named in one sentence.
 
 For views: `current()` is the state of this run, `update(field=value, ...)` changes it and the URL with it.
 """
@@ -43,10 +43,10 @@ class State:
     """All choices of a session. Field names are also the names in links and files.
 
     image: id of an item of `image_set`, '' for its first. upload: digest of an uploaded file; where it is set,
-    it is shown instead of the set's image. prompts: () means the image's own. methods: specs as typed or chosen,
-    canonical. second_model: '' for none. rows: what the rows of the grid are. opacity: of the map over the image,
-    0 to 1. top: per cent of the patches, strongest first, that are drawn; above: or those from this per cent of
-    the scale on. outlines: of the set's masks or boxes.
+    it is shown instead of the set's image. prompts: () means the image's own. methods: canonical specs.
+    second_model: '' for none. rows: what the rows of the grid are. opacity: of the map over the image, 0 to 1.
+    top: per cent of the patches, strongest first, that are drawn; above: or those from this per cent of the
+    scale on. outlines: of the set's masks or boxes.
     """
 
     image_set: str = "scenes"
@@ -76,8 +76,8 @@ class State:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a link may name here. sets: item ids of each image set. colormaps: their names. spec: canonical text
-    of a method spec, or SidelightError. model: SidelightError where (name, pretrained) is unknown.
+    """What a link may name here. sets: item ids of each image set. colormaps: their names. spec: canonical
+    text of a method spec, or SidelightError. model: SidelightError where (name, pretrained) is unknown.
     upload: whether the file of a digest is on this server."""
 
     sets: Mapping[str, tuple[str, ...]]
@@ -91,7 +91,7 @@ Checked = tuple[State, tuple[str, ...]]  # a usable state, and a sentence for ea
 
 
 def to_query(state: State) -> dict[str, list[str]]:
-    """The URL's query of a state, defaults left out; without the prompts where they are too long for a link."""
+    """The URL's query of a state: defaults left out, prompts too where they are too long for a link."""
     query: dict[str, list[str]] = {}
     for item in fields(State):
         value = getattr(state, item.name)

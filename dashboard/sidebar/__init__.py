@@ -5,16 +5,10 @@ Each section draws widgets from the state and writes changes to it; none keeps a
 
 from __future__ import annotations
 
-import streamlit as st
-
 from dashboard.sidebar import image, methods, model, prompts, session
 
 
 def draw() -> None:
-    """Draw all sections in the sidebar."""
-    with st.sidebar:
-        image.draw()
-        prompts.draw()
-        methods.draw()
-        model.draw()
-        session.draw()
+    """Draw all sections where the caller is."""
+    for section in (image, prompts, methods, model, session):
+        section.draw()

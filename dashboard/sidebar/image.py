@@ -26,7 +26,8 @@ def draw() -> None:
         _preview(shown)
     except SidelightError as error:
         st.warning(plain(str(error)))
-    _steps(shown)
+    _steps()
+    notes.show("image")
     _resize(shown)
 
 
@@ -70,7 +71,7 @@ def _preview(shown: state.State) -> None:
         alt=f"{name}: {shortened(about, 200)}; what the model does not see is dimmed",
     )
     width, height = gateway.image(shown).size
-    facts = [plain(name), f"{width} × {height}"]
+    facts = [plain(name), f"{width} x {height}"]
     if found and (found.licence or gateway.image_set(shown.image_set).licence):
         facts.append(plain(found.licence or gateway.image_set(shown.image_set).licence))
     st.caption(" · ".join((*facts, *map(plain, gateway.image(shown).notes))))
@@ -88,9 +89,9 @@ def _upload_shown(shown: state.State) -> None:
     st.button("Forget this image", on_click=forget, help="Remove the upload and its maps from this server")
 
 
-def _steps(shown: state.State) -> None:
+def _steps() -> None:
     """Previous, next, upload."""
-    row = st.container(horizontal=True, gap="small")
+    row = st.container(horizontal=True, gap="xsmall")
     steps = (("Previous", -1, PREVIOUS, "left"), ("Next", 1, NEXT, "right"))
     for label, step, key, side in steps:
         row.button(
@@ -111,7 +112,6 @@ def _steps(shown: state.State) -> None:
             args=(f"upload{turn}",),
             help="PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. It stays on this server until you forget it.",
         )
-    notes.show("image")
 
 
 def _go(step: int) -> None:

@@ -25,9 +25,7 @@ def draw() -> None:
         )
 
 
-def _choice(
-    label: str, model: str, weights: str, name: str, pretrained: str, names: tuple[str, ...]
-) -> None:
+def _choice(label: str, model: str, weights: str, name: str, pretrained: str, names: tuple[str, ...]) -> None:
     """Two widgets for one model. The state takes a pair only once it can be described."""
     asked = st.session_state.get(f"asked {model}", name)
     if st.session_state.get(f"of {model}") != (name, pretrained):  # the state changed elsewhere

@@ -61,12 +61,19 @@ def matches(item: Item, wanted: str) -> bool:
 
 
 def _about(chosen: ImageSet) -> None:
-    facts = [chosen.description, f"Licence: {chosen.licence}" if chosen.licence else ""]
-    st.caption("  \n".join(plain(fact) for fact in facts if fact))
+    rights = {"Licence": chosen.licence, "Source": _shared_source(chosen)}
+    written = " · ".join(f"{label}: {text}" for label, text in rights.items() if text)
+    st.caption("  \n".join(plain(line) for line in (chosen.description, written) if line))
     if chosen.problems:
         with st.expander(f"{len(chosen.problems)} files or lines were left out"):
             for problem in chosen.problems:
                 st.caption(plain(problem))
+
+
+def _shared_source(chosen: ImageSet) -> str:
+    """The source of the images, where all have the same."""
+    sources = {item.source for item in chosen.items}
+    return sources.pop() if len(sources) == 1 else ""
 
 
 def _on_page(found: list[Item]) -> list[Item]:
@@ -79,11 +86,10 @@ def _on_page(found: list[Item]) -> list[Item]:
 
 
 def _wall(items: list[Item], chosen: ImageSet, shown: state.State) -> str | None:
-    pictures = []
+    pictures, said = [], (chosen.licence, _shared_source(chosen))
     for item in items:
         prompts = ", ".join(item.prompts)
-        # Only what differs from the set's own line is repeated below each image.
-        rights = " · ".join(t for t in (item.licence, item.source) if t and t != chosen.licence)
+        rights = " · ".join(text for text in (item.licence, item.source) if text and text not in said)
         pictures.append(
             Thumbnail(
                 item.id,

@@ -1,0 +1,95 @@
+"""Methods: what each one computes, what it costs and needs, and where it departs from its authors."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import gateway, state
+from dashboard.text import plain
+
+if TYPE_CHECKING:
+    from engine.registry import Method, Parameter
+
+SYMBOLS = (
+    r"$R_i$ relevance of token $i$, token 0 being the class token (end of text in the text branch) · "
+    r"$c$ cosine of image and text embedding, $f_T$ the text's · $S$ the score: $c$, or $c$ times the "
+    r"model's logit scale · $x$ input of the last block, $q, k, v$ its queries, keys and values, $o$ its "
+    r"joined heads · $A_l^{(m)}$ attention of head $m$ of $h$ in block $l$ of $L$ · "
+    r"$\mathrm{mm}_{01}$ minimum to 0 and maximum to 1 · $P_i$ the pixels of patch $i$, $Y$ their luma"
+)
+
+
+def page() -> None:
+    known = gateway.methods()
+    chosen = state.current().methods
+    st.caption(
+        f"{len(known)} methods, each run on the unmodified model. Where the authors' code departs from the "
+        "model or the paper, that variant is a parameter."
+    )
+    with st.expander("Symbols"):
+        st.markdown(SYMBOLS)
+    ordered = sorted(known.values(), key=lambda m: (m.family == "control", m.family))
+    for family, members in groupby(ordered, key=lambda m: m.family):
+        st.subheader(family.capitalize(), divider="gray")
+        for method in members:
+            _card(method, method.name in chosen)
+
+
+def _card(method: Method, on: bool) -> None:
+    with st.container(border=True, key=f"card_{method.name}"):
+        head = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+        year = f" ({method.year})" if method.year else ""
+        head.markdown(f"##### {plain(method.title)}{year} &ensp; `{method.name}`")
+        head.button(
+            "In the grid" if on else "Add to the grid",
+            key=f"add {method.name}",
+            disabled=on,
+            on_click=_add,
+            args=(method.name,),
+        )
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            st.markdown(plain(method.summary))
+            if method.formula:
+                st.latex(method.formula)
+            if method.departures:
+                st.markdown(f"**Departures.** {plain(method.departures)}")
+        with right:
+            st.markdown("\n".join(f"- **{label}:** {text}" for label, text in facts(method)))
+        if method.parameters:
+            st.markdown(parameter_table(method.parameters))
+        if method.bibtex:
+            with st.expander("Cite"):
+                st.code(method.bibtex, language="latex", wrap_lines=True)
+
+
+def facts(method: Method) -> list[tuple[str, str]]:
+    """What the card lists, as (label, Markdown)."""
+    scored = method.own_score or "the model's cosine"
+    rows = [
+        ("Cost", plain(method.cost)),
+        ("Reads", plain(", ".join(method.requires) or "nothing of the model")),
+        ("Branches", plain(" and ".join(method.branches))),
+        ("Answers the prompt", "yes" if method.text_specific else "no: the same map for every prompt"),
+        ("Sign", "signed" if method.signed else "positive or negative only"),
+        ("Score it explains", plain(scored)),
+        ("Unit", plain(method.unit)),
+    ]
+    if method.paper:
+        rows.append(
+            ("Paper", f"[{plain(method.paper)}]({method.url})" if method.url else plain(method.paper))
+        )
+    return rows
+
+
+def parameter_table(parameters: tuple[Parameter, ...]) -> str:
+    """The parameters as a Markdown table."""
+    rows = [f"| `{p.name}` | {plain(p.help)} | {plain(p.valid())} | `{p.default!r}` |" for p in parameters]
+    return "\n".join(("| parameter | meaning | takes | default |", "|---|---|---|---|", *rows))
+
+
+def _add(name: str) -> None:
+    state.update(methods=(*state.current().methods, name))
