@@ -20,7 +20,7 @@ from engine.layers.quantities import QUANTITIES
 from engine.layers.summary import Summary, entry_of, gains, summary_of
 from engine.store import Store, default_store
 from engine.tiles import checked_targets, origin_of
-from engine.types import Branch, Cancelled, ModelInfo, Progress, Request, SidelightError, Target
+from engine.types import Branch, Cancelled, ModelInfo, Progress, Request, SidelightError, Target, Unsupported
 
 if TYPE_CHECKING:
     from engine.models import Model
@@ -46,6 +46,10 @@ def stored(
     """
     store, info = store or default_store(), info or describe(request.model, request.pretrained)
     branch = _branch(request)
+    if branch == "image" and "transformer blocks" not in info.offers:
+        raise Unsupported(
+            f"The image tower of {info.id} is no vision transformer, so it has no layers of heads to look into."
+        )
     found = []
     for target in checked_targets(request):
         entry = store.get(_key(request, info, target, "summary")) if info.digest else None

@@ -13,7 +13,7 @@ from engine import explain as ask
 from engine.layers import coding, measures
 from engine.layers.ask import _record
 from engine.store import Store
-from engine.types import Cancelled, SidelightError
+from engine.types import Cancelled, SidelightError, Unsupported
 from tests.engine.tiny import PROMPTS, picture, tiny_model
 
 WIDE = picture(3, (160, 60))
@@ -283,6 +283,13 @@ def test_progress_is_told_and_cancelling_stops(store):
 def test_bad_requests_are_one_sentence(store, change):
     with pytest.raises(SidelightError):
         layers.stored(replace(request_for(), **change), store, tiny_model().info)
+
+
+def test_an_image_tower_without_blocks_is_refused(store):
+    info = replace(tiny_model().info, offers=frozenset({"attention", "gradients"}))
+    with pytest.raises(Unsupported, match="no vision transformer"):
+        layers.stored(request_for(), store, info)
+    assert layers.stored(request_for(branch="text"), store, info) == (None,)
 
 
 def test_the_text_branch_ends_with_its_end_token(store):
