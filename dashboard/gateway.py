@@ -11,10 +11,11 @@ import logging
 import re
 import sys
 import threading
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -29,6 +30,7 @@ from engine.types import Explanation, Image, ModelInfo, Request, SidelightError,
 if TYPE_CHECKING:
     from engine.datasets import ImageSet, Item, ObjectBox
     from engine.jobs import Job, Jobs
+    from engine.layers import Computed, Quantity, Rows, Share, Summary
     from engine.registry import Method
 
 log = logging.getLogger(__name__)
@@ -159,21 +161,19 @@ def concepts() -> tuple[str, ...]:
     return catalog.concepts()
 
 
-def warnings(state: State, used: tuple[str, ...]) -> tuple[str, ...]:
-    """What the person should know of a model that has not seen everything: a sentence each."""
-    info = described(state)
-    said = []
-    if info.note and (state.upload or state.image_set not in COMPOSED):
-        said.append(info.note)
-    if info.known_words is not None:
-        words = dict.fromkeys(word for prompt in used for word in re.findall(r"\w+", prompt.lower()))
-        unknown = [word for word in words if word not in info.known_words]
-        if unknown:
-            said.append(
-                f"This model never saw {', '.join(unknown[:8])}{' ...' if unknown[8:] else ''}: "
-                "what it says of such words means nothing."
-            )
-    return tuple(said)
+def photo_note(state: State) -> tuple[str, ...]:
+    """One sentence where the model was not trained on images like the one that is looked at."""
+    note = described(state).note
+    return (note,) if note and (state.upload or state.image_set not in COMPOSED) else ()
+
+
+def unknown_words(state: State, used: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of prompts that the model was never trained on; none for an open vocabulary."""
+    known = described(state).known_words
+    if known is None:
+        return ()
+    words = dict.fromkeys(word for prompt in used for word in re.findall(r"\w+", prompt.lower()))
+    return tuple(word for word in words if word not in known)
 
 
 # Methods and models
@@ -195,7 +195,10 @@ def canonical(spec: str) -> str:
 
 
 def signed(spec: str, sign: str) -> str:
-    """The spec for evidence of a sign, where its method takes it and the spec does not name one itself."""
+    """The spec for evidence of a sign, where its method takes it and the spec does not name one itself.
+
+    sign: 'default' leaves each method as it is defined.
+    """
     from engine import specs
 
     parsed = specs.parse(spec)
@@ -275,7 +278,14 @@ def jobs() -> Jobs:
     """The one queue of this server."""
     from engine.jobs import Jobs
 
-    return Jobs()
+    return Jobs(_answer)
+
+
+def _answer(asked: Request, **how: Any) -> Explanation | Computed:
+    """What a worker does: the maps of a request, or, where it names no method, its layers."""
+    from engine import explain, layers
+
+    return explain(asked, **how) if asked.specs else layers.compute(asked, **how)
 
 
 def cancel(job: Job) -> None:
@@ -389,6 +399,103 @@ def rank_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from engine.metrics import agreement
 
     return agreement.rank_difference(a, b)
+
+
+# Layers
+
+
+def quantities(tower: str) -> tuple[Quantity, ...]:
+    """What can be looked at in the layers of a tower."""
+    from engine import layers
+
+    return layers.quantities(tower)
+
+
+def shares() -> Mapping[str, Share]:
+    """How a method's map divides among the layers: definitions by name."""
+    from engine import layers
+
+    return layers.SHARES
+
+
+def other_images(state: State) -> tuple[str, ...]:
+    """The ids of the set's images that may be a target beside the one that is looked at."""
+    here = item(state)
+    return () if here is None else tuple(i.id for i in image_set(state.image_set).items if i.id != here.id)
+
+
+def target(state: State, name: str) -> Target:
+    """A target by its name in the state: a prompt, or `image:` and an id; '' or anything unknown is the first
+    prompt."""
+    known = other_images(state) if state.tower == "image" and name not in prompts(state) else ()
+    if name.startswith("image:") and name.removeprefix("image:") in known:
+        other = replace(state, image=name.removeprefix("image:"))
+        return Target(kind="image", image=image(other))
+    return Target(name if name in prompts(state) else prompts(state)[0])
+
+
+def layers_of(state: State, of: Target) -> tuple[Summary | None, Job | None]:
+    """What is known of all layers of the state's tower, or the job that computes it."""
+    from engine import layers
+
+    asked = _layers_request(state, of)
+    (found,) = layers.stored(asked)
+    if found is not None:
+        return found, None
+    job = jobs().submit(asked)
+    return (None, job) if job.state != "done" else (layers.stored(asked)[0], job)
+
+
+def layer_rows(state: State, of: Target, quantity: str, blocks: Sequence[int]) -> dict[int, Rows]:
+    """The rows of every source, for a quantity that has them; blocks count from 0."""
+    from engine import layers
+
+    return layers.rows(_layers_request(state, of), of, quantity, blocks)
+
+
+def _layers_request(state: State, of: Target) -> Request:
+    return replace(request(state), targets=(of,), specs=(), branch=state.tower)
+
+
+def seen(state: State) -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of what the model sees, in pixels of the image."""
+    from engine import images
+
+    return images.geometry(image(state).size, described(state).preprocess, state.resize).seen
+
+
+def figure(found: Sequence[Explanation], state: State) -> bytes:
+    """The grid as a PNG at print resolution, drawn as the state says."""
+    from engine import render
+
+    known = methods()
+    specs = dict.fromkeys(spec for one in found for spec in one.specs)
+    signed = {m.spec for one in found for m in one.maps if m.values.min() < 0}
+    return render.figure_png(
+        found,
+        titles={s: " ".join(filter(None, (known[_method(s)].title, s[len(_method(s)) :]))) for s in specs},
+        signed=[spec for spec in signed if known[_method(spec)].signed],
+        scale_mode=state.scale,
+        contour=state.contour,
+        **{name: getattr(state, name) for name in ("draw", "colormap", "opacity", "smooth", "top", "above")},
+    )
+
+
+def _method(spec: str) -> str:
+    return spec.partition("(")[0]
+
+
+def raw_maps(found: Sequence[Explanation]) -> bytes:
+    """A zip with the raw maps of each explanation as npz, as `python -m engine explain` writes them."""
+    from engine.cli import write
+
+    names = write.file_names([f"{one.image.name} {one.model.name}.npz" for one in found])
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for one, name in zip(found, names, strict=True):
+            with archive.open(f"{Path(name).name}.npz", "w") as file:
+                np.savez_compressed(file, **write.arrays(one))
+    return out.getvalue()
 
 
 # Uploads and the store

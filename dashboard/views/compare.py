@@ -59,7 +59,7 @@ def _choices(shown: state.State) -> None:
 def _said(shown: state.State, found: Sequence[Line]) -> None:
     """What the image and the model ask the reader to keep in mind."""
     about = found[0].explanation
-    notes = [*about.image.notes, *gateway.warnings(shown, ())]
+    notes = [*about.image.notes, *gateway.photo_note(shown)]
     if shown.rows == "models" and not shown.second_model:
         notes.append("Choose a second model in the sidebar to see it beside this one.")
     for note in notes:

@@ -7,12 +7,35 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import gateway
+from dashboard import gateway, state
 from dashboard.state import State
 from dashboard.views.compare_rows import Line
 
 
 def draw(shown: State, found: Sequence[Line]) -> None:
+    """Two menus: files to download, and texts to copy."""
+    some = list({id(line.explanation): line.explanation for line in found}.values())
+    name = some[0].image.name
+    with st.popover("Download", icon=":material/download:"):
+        st.download_button(
+            "Figure (PNG, 300 dpi)",
+            data=lambda: gateway.figure(some, state.current()),
+            file_name=f"{name}.png",
+            mime="image/png",
+            on_click="ignore",
+            width="stretch",
+        )
+        st.download_button(
+            "Raw maps (npz, zipped)",
+            data=lambda: gateway.raw_maps(some),
+            file_name=f"{name}.zip",
+            mime="application/zip",
+            on_click="ignore",
+            width="stretch",
+        )
+        st.caption(
+            "The figure is drawn with the options of the toolbar. The maps are as the methods gave them."
+        )
     with st.popover("Copy as", icon=":material/content_copy:"):
         shell, python, bibtex = st.tabs(["Command line", "Python", "BibTeX"])
         file = gateway.file_name(shown)

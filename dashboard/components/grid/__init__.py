@@ -36,12 +36,11 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Outline:
-    """A true region of the picture. box: (x, y, width, height) in pixels of the original; or mask: uint8
-    (rows, columns) over the whole picture, 255 inside."""
+    """A true region of the picture. paths: closed lines around it, each (points, 2) of x and y in pixels of
+    the original."""
 
     name: str
-    box: tuple[float, float, float, float] | None = None
-    mask: np.ndarray | None = None
+    paths: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
@@ -178,18 +177,11 @@ def _picture(picture: Picture) -> dict[str, Any]:
         "height": height,
         "seen": list(picture.seen),
         "alt": picture.alt,
-        "outlines": [_outline(outline) for outline in picture.outlines],
+        "outlines": [
+            {"name": o.name, "paths": [np.round(path).astype(int).ravel().tolist() for path in o.paths]}
+            for o in picture.outlines
+        ],
     }
-
-
-def _outline(outline: Outline) -> dict[str, Any]:
-    if outline.mask is not None:
-        rows, columns = outline.mask.shape
-        return {
-            "name": outline.name, "mask": _base64(outline.mask.tobytes()), "rows": rows, "cols": columns
-        }  # fmt: skip
-    x, y, width, height = outline.box
-    return {"name": outline.name, "box": [x, y, x + width, y + height]}
 
 
 @cache

@@ -63,13 +63,17 @@ function pictureOf(grid, picture) {
   const share = ([left, top, right, bottom]) => ({ x: left / width, y: top / height,
     width: (right - left) / width, height: (bottom - top) / height });
   const seen = share(picture.seen);
-  const outlines = picture.outlines.map((outline) => {
-    if (!outline.mask) return { name: outline.name, frame: share(outline.box), lines: [0, 0, 1, 0, 1, 0, 1, 1, 1, 1, 0, 1, 0, 1, 0, 0] };
-    const mask = bytesOf(outline.mask);
-    return { name: outline.name, frame: { x: 0, y: 0, width: 1, height: 1 },
-      lines: contour(Float32Array.from(mask, (v) => v / 255), outline.rows, outline.cols, 0.5) };
-  });
+  const outlines = picture.outlines.map(({ name, paths }) => ({ name, lines: paths.flatMap((path) => segments(path, width, height)) }));
   return { ...picture, element, seen, outlines, cropped: seen.width < 0.999 || seen.height < 0.999 };
+}
+
+// A path [x, y, x, y, ...] in pixels as line segments in the unit square.
+function segments(path, width, height) {
+  const lines = [];
+  for (let i = 0; i + 3 < path.length; i += 2) {
+    lines.push(path[i] / width, path[i + 1] / height, path[i + 2] / width, path[i + 3] / height);
+  }
+  return lines;
 }
 
 // Everything anew but the pictures: after new data, or a display option that changes the cards.

@@ -126,7 +126,7 @@ function paintTile(tile, display, view, tables) {
   if (display.outlines) {
     for (const outline of picture.outlines) {
       context.globalAlpha = named(outline.name, tile.label) ? 1 : 0.3;
-      strokeLines(context, outline.lines, placed(outline.frame, view, canvas), 1.4 * pixel, "#8ff0d0");
+      strokeLines(context, outline.lines, whole, 1.4 * pixel, "#8ff0d0");
     }
     context.globalAlpha = 1;
   }

@@ -36,9 +36,10 @@ function limitsOf(maps, signed, clipped) {
   const all = Float32Array.from(maps.flatMap((values) => Array.from(values)));
   if (signed) for (let i = 0; i < all.length; i++) all[i] = Math.abs(all[i]);
   all.sort();
-  const high = clipped ? quantile(all, 1 - CLIP) : all[all.length - 1];
-  if (signed) return [-high, high];
-  return [clipped ? quantile(all, CLIP) : all[0], high];
+  const low = quantile(all, clipped ? CLIP : 0);
+  const high = quantile(all, clipped ? 1 - CLIP : 1);
+  if (clipped && (signed ? high === 0 : low === high)) return limitsOf(maps, signed, false);
+  return [signed ? -high : low, high];
 }
 
 function scaled(values, low, high, signed) {
