@@ -1,0 +1,23 @@
+"""From raw maps to something to look at: scales, colours, overlays, figures. NumPy, Pillow and matplotlib.
+
+The browser draws the same from the same definitions (dashboard/components/grid: values.js, paint.js).
+"""
+
+from engine.render.figure import figure_png
+from engine.render.paint import COLORMAPS, DIVERGING, DRAWS, colormap, colours, overlay
+from engine.render.scales import SCALES, Scaled, enlarge, kept_from, scale
+
+__all__ = [
+    "COLORMAPS",
+    "DIVERGING",
+    "DRAWS",
+    "SCALES",
+    "Scaled",
+    "colormap",
+    "colours",
+    "enlarge",
+    "figure_png",
+    "kept_from",
+    "overlay",
+    "scale",
+]
