@@ -16,9 +16,10 @@ from engine.cli.common import (
     report,
     request_arguments,
 )
-from engine.cli.write import Entry, arrays, file_names, write_manifest, write_npz
+from engine.cli.write import Entry, arrays, file_names, npz, write, write_manifest
+from engine.render import figure_png
 from engine.specs import parse
-from engine.types import Explanation, Request, SidelightError, Target
+from engine.types import Request, SidelightError, Target
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -74,9 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
         runner.load(request)
         try:
             explanation = runner.explain(request)
-            write_npz(arguments.out / f"{name}.npz", arrays(explanation))
+            write(arguments.out / f"{name}.npz", npz(arrays(explanation)))
             if arguments.png:
-                _write_png(arguments.out / f"{name}.png", explanation)
+                write(arguments.out / f"{name}.png", figure_png(explanation))
         except SidelightError as error:
             problems.append((path, str(error)))
             continue
@@ -131,9 +132,3 @@ def _branches(arguments: argparse.Namespace, targets: tuple[Target, ...]) -> tup
             for absent in {"image", "text"} - set(spec.method.branches):
                 print(f"{spec} has no {absent} branch; it is skipped there.", file=sys.stderr)
     return tuple(arguments.method), branch
-
-
-def _write_png(path: Path, explanation: Explanation) -> None:
-    from engine.render import figure_png
-
-    path.write_bytes(figure_png(explanation))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import platform
@@ -85,12 +86,18 @@ def _shown(item: Map) -> np.ndarray:
     return item.values if item.content is None else np.where(item.content, item.values, np.nan)
 
 
-def write_npz(path: Path, found: Mapping[str, np.ndarray]) -> None:
-    """Write whole or not at all; SidelightError where the folder takes no file."""
+def npz(found: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of an npz file."""
+    file = io.BytesIO()
+    np.savez_compressed(file, **found)
+    return file.getvalue()
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; SidelightError where the folder does not take it."""
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
-            np.savez_compressed(file, **found)
+        part.write_bytes(data)
         os.replace(part, path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -124,7 +131,7 @@ def write_manifest(
         "problems": [{"file": file, "reason": reason} for file, reason in problems],
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    (arguments.out / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    write(arguments.out / "manifest.json", f"{text}\n".encode())
 
 
 def _model(arguments: argparse.Namespace, entries: Sequence[Entry]) -> dict[str, Any]:

@@ -150,6 +150,19 @@ def test_targets_other_than_a_prompt(tiny, photo, tmp_path, capsys):
     assert found["score"].sum() == pytest.approx(1, abs=1e-5)  # probabilities
 
 
+def test_png_shows_the_maps(tiny, photo, tmp_path):
+    assert explain(tiny, tmp_path / "out", photo, "-p", "a cat", "-m", "center", "-m", "edges", "--png") == 0
+    with Pillow.open(tmp_path / "out" / "photo.png") as figure:
+        assert figure.format == "PNG" and figure.width > 600
+        assert len(figure.convert("RGB").getcolors(1 << 24)) > 500  # a picture, not an empty page
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tiny, photo, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert explain(tiny, tmp_path / "file" / "out", photo, "-p", "a cat", "-m", "center") == 2
+    assert "cannot be made (Not a directory); choose another --out" in one_line(capsys)
+
+
 def test_a_file_that_fails_does_not_stop_the_others(tiny, photo, tmp_path, capsys):
     broken = photo.with_name("broken.png")
     broken.write_text("not an image")
