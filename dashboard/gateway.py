@@ -1,7 +1,7 @@
 """The only caller of the engine: what the pages may ask, in terms of the session's state.
 
-Everything here returns frozen values or bytes and raises `SidelightError` with one clear sentence. Torch is never
-imported by a page: stored maps are read without it, the others are computed by the engine's worker.
+Everything here returns frozen values or bytes and raises `SidelightError` with one clear sentence. Torch is
+never imported by a page: stored maps are read without it, the others are computed by the engine's worker.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ COUNTER_PROMPTS = ("a bicycle", "a pineapple")
 MEANINGLESS = "lorem ipsum dolor"
 ANY_PROMPTS = ("a dog", "a cat")  # for an image that brings none
 DIMMED = 0.35  # brightness of what the model does not see
-COMPOSED = ("scenes", "pairs", "emotions", "counter")  # sets of the kind that the bundled model was trained on
+COMPOSED = ("scenes", "pairs", "emotions", "counter")  # like what the bundled model was trained on
 
 
 # What is here to look at

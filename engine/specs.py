@@ -32,8 +32,8 @@ def parse(text: str) -> Spec:
         raise SidelightError(form)
     if name.id not in METHODS:
         near = difflib.get_close_matches(name.id, METHODS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise SidelightError(f"There is no method {name.id!r}; {hint}The methods are {', '.join(METHODS)}.")
+        hint = f"did you mean {near[0]}? The" if near else "the"
+        raise SidelightError(f"There is no method {name.id!r}; {hint} methods are {', '.join(METHODS)}.")
     given: dict[str, Any] = {}
     for keyword in call.keywords if call else ():
         if keyword.arg is None:

@@ -17,30 +17,48 @@ NEXT, PREVIOUS = "N", "P"
 
 def draw() -> None:
     shown = state.current()
-    try:
+    row = st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom")
+    with row:
         _set(shown)
+        _upload()
+    notes.show("image")
+    try:
         if shown.upload:
-            _upload_shown(shown)
+            _forget(shown)
         else:
             _strip(shown)
         _preview(shown)
     except SidelightError as error:
         st.warning(plain(str(error)))
     _steps()
-    notes.show("image")
     _resize(shown)
 
 
 def _set(shown: state.State) -> None:
     titles = {s.name: s.title for s in gateway.sets()}
-    st.session_state["set"] = shown.image_set
+    st.session_state["set"] = shown.image_set if shown.image_set in titles else None
     st.selectbox(
         "Image set",
         list(titles),
-        format_func=lambda name: titles.get(name, name),
+        index=0 if titles else None,  # with a default there is nothing to clear
+        format_func=titles.get,
         key="set",
+        placeholder="Put images into data/sets",
         on_change=lambda: state.update(image_set=st.session_state["set"], image="", upload=""),
     )
+
+
+def _upload() -> None:
+    with st.popover("Upload", icon=":material/upload:"):
+        # A new key after each file empties the widget: the state holds the image from then on.
+        turn = st.session_state.setdefault("uploads", 0)
+        st.file_uploader(
+            "An image of your own",
+            key=f"upload{turn}",
+            on_change=_take,
+            args=(f"upload{turn}",),
+            help="PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. It stays on this server until you forget it.",
+        )
 
 
 def _strip(shown: state.State) -> None:
@@ -77,7 +95,7 @@ def _preview(shown: state.State) -> None:
     st.caption(" · ".join((*facts, *map(plain, gateway.image(shown).notes))))
 
 
-def _upload_shown(shown: state.State) -> None:
+def _forget(shown: state.State) -> None:
     def forget() -> None:
         try:
             said = f"The image is forgotten, with {gateway.forget(shown.upload)} stored maps."
@@ -90,7 +108,6 @@ def _upload_shown(shown: state.State) -> None:
 
 
 def _steps() -> None:
-    """Previous, next, upload."""
     row = st.container(horizontal=True, gap="xsmall")
     steps = (("Previous", -1, PREVIOUS, "left"), ("Next", 1, NEXT, "right"))
     for label, step, key, side in steps:
@@ -101,16 +118,6 @@ def _steps() -> None:
             icon=f":material/chevron_{side}:",
             on_click=_go,
             args=(step,),
-        )
-    with row.popover("Upload", icon=":material/upload:"):
-        # A new key after each file empties the widget: the state holds the image from then on.
-        turn = st.session_state.setdefault("uploads", 0)
-        st.file_uploader(
-            "An image of your own",
-            key=f"upload{turn}",
-            on_change=_take,
-            args=(f"upload{turn}",),
-            help="PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. It stays on this server until you forget it.",
         )
 
 

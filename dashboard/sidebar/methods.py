@@ -13,7 +13,12 @@ from engine.types import SidelightError
 if TYPE_CHECKING:
     from engine.registry import Method, Parameter
 
-SIGNS = {"positive": "For", "signed": "Signed", "negative": "Against"}
+SIGNS = {
+    "default": "Own sign",
+    "positive": "Evidence for",
+    "negative": "Evidence against",
+    "signed": "For and against",
+}
 
 
 def draw() -> None:
@@ -30,19 +35,18 @@ def draw() -> None:
         on_change=_choose,
     )
     notes.show("methods")
-    row = st.container(horizontal=True, gap="small", vertical_alignment="bottom")
+    row = st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom")
     with row.popover("Parameters", icon=":material/tune:"):
         _parameters(known)
     st.session_state["sign"] = shown.sign
-    row.segmented_control(
+    row.selectbox(
         "Evidence",
         list(SIGNS),
-        required=True,
         format_func=SIGNS.get,
         key="sign",
         label_visibility="collapsed",
         on_change=lambda: state.update(sign=st.session_state["sign"]),
-        help="For: what raises the score. Against: what lowers it. Signed: both, where a method has a sign.",
+        help="For: what raises the score. Against: what lowers it. Own: as each method is defined; those without a sign stay so.",
     )
 
 

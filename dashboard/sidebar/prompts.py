@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import gateway, notes, state
+from dashboard import gateway, state
 from dashboard.text import plain, shortened
 from engine.types import SidelightError
 
 CHIPS = 12  # of the image's own prompts
+MOST_WORDS = 8  # named in a caution
 
 
 def draw() -> None:
@@ -50,15 +51,20 @@ def draw() -> None:
             label_visibility="collapsed",
             on_change=_add,
         )
-    for sentence in (*gateway.warnings(shown, used), *_link_warning(shown)):
+    for sentence in _cautions(shown, used):
         st.caption(f":material/info: {plain(sentence)}")
-    notes.show("prompts")
 
 
-def _link_warning(shown: state.State) -> tuple[str, ...]:
-    if state.linkable(shown):
-        return ()
-    return ("These prompts are too long for a link; save the session as a file to share it.",)
+def _cautions(shown: state.State, used: tuple[str, ...]) -> list[str]:
+    said = []
+    unknown = gateway.unknown_words(shown, used)
+    if unknown:
+        some = ", ".join(shortened(word, 30) for word in unknown[:MOST_WORDS])
+        more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
+        said.append(f"This model never saw {some}{more}: what it says of such words means nothing.")
+    if not state.linkable(shown):
+        said.append("These prompts are too long for a link; save the session as a file to share it.")
+    return said
 
 
 def _write(prompts: tuple[str, ...]) -> None:
