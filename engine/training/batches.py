@@ -11,13 +11,14 @@ from engine.training.captions import (
     background_captions,
     category_captions,
     concept_caption,
+    contrast_captions,
     scene_captions,
     scene_facts,
     truth_table,
 )
 from engine.training.concepts import load_concepts
 from engine.training.drawing import draw
-from engine.training.layout import CANVAS, sample_scene
+from engine.training.layout import CANVAS, Scene, sample_scene
 from engine.training.tokens import TokenRows
 
 PATCH = 8  # px
@@ -29,13 +30,15 @@ class Stage:
     """A part of the training: scenes of `side` px with 1 to `objects` objects, `samples` of them.
 
     Scenes smaller than the canvas show a window of it: objects keep their size, and the window takes the
-    matching part of the position embedding. `decay`: the learning rate falls to zero over the stage.
+    matching part of the position embedding. `contrasts`: pairs of captions that differ in one colour or place
+    are told apart. `decay`: the learning rate falls to zero over the stage.
     """
 
     side: int
     objects: int
     batch: int
     samples: int
+    contrasts: bool = False
     decay: bool = False
 
     @property
@@ -59,7 +62,7 @@ class Batches(Dataset):
         stage = self.stage
         scenes = [sample_scene(rng, 1 + k % stage.objects, stage.side) for k in range(stage.batch)]
         images = np.stack([draw(scene)[0] for scene in scenes])
-        groups = _texts(rng, scenes)
+        groups = _texts(rng, scenes, stage.contrasts)
         captions = [caption for group in groups for caption in group]
         truth = truth_table([scene_facts(scene) for scene in scenes], captions)
         room = (CANVAS - stage.side) // PATCH
@@ -72,14 +75,14 @@ class Batches(Dataset):
         }
 
 
-def _texts(rng: np.random.Generator, scenes) -> list[list[Caption]]:
-    """Groups in the order that the loss expects: concepts, colours, patterns, categories, captions, twins."""
+def _texts(rng: np.random.Generator, scenes: list[Scene], contrasts: bool) -> list[list[Caption]]:
+    """Groups in the order that the loss expects: concepts, colours, patterns, categories; for each of the
+    first scenes a caption, its false twin, and the true and the false text of a contrast."""
     concepts = [concept_caption(rng, concept) for concept in load_concepts().concepts]
-    pairs = [scene_captions(rng, scene) for scene in scenes[:CAPTIONED]]
-    return [
-        concepts,
-        *background_captions(rng),
-        category_captions(rng),
-        [true for true, _ in pairs],
-        [false for _, false in pairs],
-    ]
+    captioned = scenes[:CAPTIONED]
+    pairs = [scene_captions(rng, scene) for scene in captioned]
+    groups = [concepts, *background_captions(rng), category_captions(rng)]
+    contrasted = [contrast_captions(rng, scene) for scene in captioned] if contrasts else []
+    for both in (pairs, contrasted):
+        groups += [[true for true, _ in both], [false for _, false in both]]
+    return groups

@@ -120,8 +120,33 @@ def scene_captions(rng: np.random.Generator, scene: Scene) -> tuple[Caption, Cap
         twin = _falsify(rng, draft)
         if not twin.needs <= facts:
             break
-    style = int(rng.integers(2**31))  # both are worded alike, so that only the wrong word tells them apart
-    return tuple(Caption(_word(np.random.default_rng(style), d), d.needs) for d in (draft, twin))
+    return _worded_alike(rng, draft, twin)
+
+
+def contrast_captions(rng: np.random.Generator, scene: Scene) -> tuple[Caption, Caption]:
+    """One object with its colour or place, and with a wrong one; an absent object where it has neither."""
+    colours = [p for p in scene.objects if p.glyph.colour and takes_colour(p.concept)]
+    places = [(p, place) for p in scene.objects for place in places_of(scene, p)]
+    if colours and (not places or rng.random() < 0.5):
+        placed = colours[rng.integers(len(colours))]
+        own = placed.glyph.colour
+        likely = [g.colour for g in placed.concept.glyphs if g.colour not in (None, own)]
+        others = likely if likely and rng.random() < 0.5 else [c for c in PALETTE if c != own]
+        true, false = (_Mention(placed.concept, c) for c in (own, str(rng.choice(others))))
+    elif places:
+        placed, place = places[rng.integers(len(places))]
+        true, false = (_Mention(placed.concept, place=p) for p in (place, OPPOSITE[place]))
+    else:
+        there = {p.concept for p in scene.objects}
+        absent = [c for c in load_concepts().concepts if c not in there]
+        true, false = _Mention(scene.objects[0].concept), _Mention(absent[rng.integers(len(absent))])
+    return _worded_alike(rng, _Draft((true,)), _Draft((false,)))
+
+
+def _worded_alike(rng: np.random.Generator, *drafts: _Draft) -> tuple[Caption, ...]:
+    """So that nothing but the wrong word tells them apart."""
+    style = int(rng.integers(2**31))
+    return tuple(Caption(_word(np.random.default_rng(style), d), d.needs) for d in drafts)
 
 
 def _draft(rng: np.random.Generator, scene: Scene) -> _Draft:

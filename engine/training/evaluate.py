@@ -188,7 +188,7 @@ def _pointing(model: Model, shown: list[Shown]) -> Iterable[Figure]:
     hits: dict[str, list[bool]] = {name: [] for name in METHODS}
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder), shipped=None)
-        for s in tqdm(shown, "maps", leave=False):
+        for s in tqdm(shown, "maps", leave=False, disable=None):
             targets = tuple(Target(p.concept.prompt) for p in s.scene.objects)
             request = Request(as_image(s.pixels), targets, METHODS)
             for found in explain(request, store, loaded=model).maps:

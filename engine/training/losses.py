@@ -11,6 +11,7 @@ WEIGHTS = {
     "categories": 0.15,
     "captions": 0.3,
     "images": 0.3,
+    "contrasts": 0.15,
 }
 
 
@@ -23,10 +24,17 @@ def several_true(logits: Tensor, truth: Tensor) -> Tensor:
     return F.softplus(rivals - logits)[truth].mean()
 
 
+def told_apart(logits: Tensor, right: Tensor, wrong: Tensor) -> Tensor:
+    """Softmax loss of pairs: scene i prefers text right[i] to text wrong[i]. logits: [scenes texts]."""
+    scenes = torch.arange(len(right))
+    return F.softplus(logits[scenes, wrong] - logits[scenes, right]).mean()
+
+
 def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, truth: Tensor, groups: list[int]) -> Tensor:
-    """Unit embeddings of images [b e] and texts [t e]; groups as in `batches`: sizes of six runs of texts."""
+    """Unit embeddings of images [b e] and texts [t e]; groups: sizes of runs of texts, as in `batches`."""
     logits = scale * images @ texts.T
-    concepts, colours, patterns, categories, captions, twins = torch.arange(len(texts)).split(groups)
+    runs = torch.arange(len(texts)).split(groups)
+    concepts, colours, patterns, categories, captions, twins, rights, wrongs = runs
     either = torch.cat([captions, twins])
     parts = {
         "concepts": several_true(logits[:, concepts], truth[:, concepts]),
@@ -36,4 +44,6 @@ def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, truth: Tensor, grou
         "captions": several_true(logits[:, either], truth[:, either]),
         "images": several_true(logits[:, captions].T, truth[:, captions].T),
     }
+    if len(rights):
+        parts["contrasts"] = told_apart(logits, captions, twins) + told_apart(logits, rights, wrongs)
     return sum(WEIGHTS[name] * part for name, part in parts.items())

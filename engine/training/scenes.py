@@ -41,7 +41,7 @@ def compose_set(
     )
     pictures = (Picture(f"scene-{i:04}", scene) for i, scene in enumerate(scenes))
     title = f"{count} composed scenes (seed {seed})"
-    write_set(Path(out_dir), tqdm(pictures, "scenes", count), title, DESCRIPTION, size)
+    write_set(Path(out_dir), tqdm(pictures, "scenes", count, disable=None), title, DESCRIPTION, size)
 
 
 def write_set(

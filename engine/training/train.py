@@ -23,8 +23,9 @@ from engine.training.towers import build_model, embed_images, embed_texts, norma
 RECIPE = (
     Stage(side=48, objects=1, batch=128, samples=100_000),
     Stage(side=72, objects=2, batch=96, samples=120_000),
-    Stage(side=112, objects=4, batch=64, samples=120_000),
-    Stage(side=112, objects=4, batch=64, samples=90_000, decay=True),
+    Stage(side=112, objects=4, batch=64, samples=36_096),
+    Stage(side=112, objects=4, batch=64, samples=160_000, contrasts=True),
+    Stage(side=112, objects=4, batch=64, samples=80_000, contrasts=True, decay=True),
 )
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
