@@ -1,0 +1,84 @@
+"""What a run over a set is, how far it is, and what it found: frozen values. Loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """A benchmark of methods over a set.
+
+    set: name of a curated set, or a folder (see engine.runs.sources). specs, metrics: as typed; metrics of
+    engine.runs.METRICS. first: the first N images only. reference: spec that the others are compared with;
+    default the first. classes: 'set' (the distinct prompts of the set), 'imagenet', or a tuple of texts.
+    """
+
+    set: str
+    specs: tuple[str, ...]
+    metrics: tuple[str, ...]
+    model: str = "bundled"
+    pretrained: str | None = None
+    resize: str = "crop"
+    device: str = "auto"
+    first: int | None = None
+    reference: str | None = None
+    controls: bool = True
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """How far a run is. total: images; done, failed: images finished and images that gave a problem; rate:
+    images a second of this process; left: seconds to go, None while unknown. problems: a sentence each."""
+
+    total: int
+    done: int
+    failed: int
+    rate: float
+    left: float | None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One method and metric over the images. mean with its 95 % interval from paired image-level bootstrap
+    resamples; difference to the reference with its interval, the Wilcoxon signed-rank p and p_holm, corrected
+    over the methods (None for the reference itself). rank: 1 is best. images: how many had a value."""
+
+    spec: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    images: int
+    rank: float
+    difference: float | None = None
+    difference_low: float | None = None
+    difference_high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of the tidy table: image x target x method x metric."""
+
+    image: str
+    target: str
+    spec: str
+    metric: str
+    value: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A run as it stands. rows: the tidy table; summary: of what is there; failures: none, see engine.jobs."""
+
+    request: RunRequest
+    status: RunStatus
+    rows: tuple[Row, ...]
+    summary: tuple[Estimate, ...]
+    manifest: dict[str, Any]
+    failures: tuple[()] = ()
