@@ -11,7 +11,7 @@ from dashboard import faults, gateway, navigation, sidebar, state
 from dashboard.text import plain
 
 HERE = Path(__file__).parent
-WITH_SIDEBAR = (navigation.COMPARE,)
+WITH_SIDEBAR = (navigation.COMPARE, navigation.LAYERS)
 
 
 def look() -> None:
@@ -26,7 +26,8 @@ def draw(name: str, page: StreamlitPage) -> None:
     if name in WITH_SIDEBAR:
         with st.sidebar, faults.told():
             sidebar.draw()
-    for problem in (*state.problems(), *filter(None, [gateway.store_problem()])):
-        st.info(plain(problem), icon=":material/info:")
+    problems = [*state.problems(), *filter(None, [gateway.store_problem()])]
+    if problems:
+        st.info("  \n".join(map(plain, problems)), icon=":material/info:")
     with faults.told():
         page.run()

@@ -47,6 +47,11 @@ class State:
     second_model: '' for none. rows: what the rows of the grid are. opacity: of the map over the image, 0 to 1.
     top: per cent of the patches, strongest first, that are drawn; above: or those from this per cent of the
     scale on. outlines: of the set's masks or boxes.
+
+    Of the Layers page. tower: whose layers. target: a prompt, or `image:` and the id of another image of the
+    set; '' for the first prompt. beside: a second target, or `model` for the second model; '' for none.
+    quantity: its name in the engine. layer: counted from 1, 0 for the last. head: 'mean', 'max' or a number from
+    1. source: '' for the pooled token, 'row,column' of a patch, or the place of a token of the prompt; from 1.
     """
 
     image_set: str = "scenes"
@@ -59,7 +64,7 @@ class State:
     second_model: str = ""
     second_pretrained: str = ""
     resize: str = _choice(*RESIZE_POLICIES)
-    sign: str = _choice("positive", "signed", "negative")
+    sign: str = _choice("default", "positive", "signed", "negative")
     rows: str = _choice("prompts", "images", "models")
     contrast: bool = False
     transpose: bool = False
@@ -72,6 +77,13 @@ class State:
     smooth: bool = True
     contour: bool = False
     outlines: bool = True
+    tower: str = _choice("image", "text")
+    target: str = ""
+    beside: str = ""
+    quantity: str = "attention"
+    layer: float = _number(0, 0, 1000)
+    head: str = "mean"
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,165 @@
+"""The layers of a model: a strip of all blocks, the heads of one, and any token's row under the pointer.
+
+`layers()` sends the exact rows of the pooled token for every quantity, and the rows of all sources for the
+chosen one in a byte a value, so that layer, head, source and display change in the browser (unpack.js: bytes to
+arrays; rows.js: numbers; film.js: pictures; words.js: tokens; charts.js; pointing.js; main.js: mounting; scales,
+colours and controls are the grid's). The view comes back through the component's state, after a moment of rest.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import streamlit as st
+
+from dashboard.components.grid import Picture
+from engine import render
+
+if TYPE_CHECKING:
+    from engine.layers import Quantity, Rows, Share, Summary
+
+HERE = Path(__file__).parent
+GRID = HERE.parent / "grid"
+SCRIPTS = (
+    *(GRID / name for name in ("values.js", "paint.js", "toolbar.js")),
+    *(HERE / name for name in ("unpack.js", "rows.js", "film.js", "words.js", "charts.js", "pointing.js")),
+    HERE / "main.js",
+)
+VIEW = ("quantity", "layer", "head", "source", "sign", "colormap", "scale", "opacity", "smooth")
+MAGIC = b"SLL1"
+
+_component = st.components.v2.component(
+    "sidelight_layers",
+    html=(HERE / "layers.html").read_text("utf-8"),
+    css=(GRID / "grid.css").read_text("utf-8") + (HERE / "layers.css").read_text("utf-8"),
+    js="\n".join(script.read_text("utf-8") for script in SCRIPTS),
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One image and target through one tower.
+
+    key: the same for the same content. title: the target; detail: the model. picture: of an image tower.
+    summary: None while it is computed (`waiting` says how far that is) or where there is none (`reason`).
+    rows: of the chosen quantity, by block from 0, as far as they are sent. unit: of distances.
+    """
+
+    key: str
+    title: str
+    detail: str = ""
+    picture: Picture | None = None
+    summary: Summary | None = None
+    rows: Mapping[int, Rows] = field(default_factory=dict)
+    unit: str = "px"
+    waiting: str = ""
+    reason: str = ""
+
+
+def layers(
+    panels: Sequence[Panel],
+    quantities: Sequence[Quantity],
+    shares: Mapping[str, Share],
+    view: Mapping[str, Any],
+    key: str,
+    on_view: Callable[[dict[str, Any]], None],
+) -> None:
+    """Draw the panels beside each other with the view that VIEW names.
+
+    on_view is called with the whole view when the person changed it; it comes from the browser, so check it.
+    A view that comes back unchanged is not sent again: nothing is redrawn.
+    """
+    given = {name: view[name] for name in VIEW}
+    memory = f"{key} view"  # what the browser shows, what it was sent, and how often it was sent
+    shown, sent, revision = st.session_state.get(memory, (None, None, 0))
+    if key not in st.session_state or shown != given:
+        shown, sent, revision = given, given, revision + 1
+    st.session_state[memory] = (shown, sent, revision)
+
+    def changed() -> None:
+        told = st.session_state[key].view
+        if isinstance(told, dict):
+            st.session_state[memory] = (told, sent, revision)
+            on_view(told)
+
+    data = payload(panels, quantities, shares, sent, revision)
+    _component(data=data, key=key, on_view_change=changed)
+
+
+def payload(
+    panels: Sequence[Panel],
+    quantities: Sequence[Quantity],
+    shares: Mapping[str, Share],
+    view: Mapping[str, Any],
+    revision: int,
+) -> bytes:
+    """What is sent: MAGIC, the length of the JSON (4 bytes, little endian), the JSON, and the arrays, each from
+    a multiple of 4 bytes on. In the JSON an array is {"at", "type", "shape"}, `at` from the first array on."""
+    arrays: list[bytes] = []
+    length = 0
+
+    def put(values: np.ndarray) -> dict[str, Any]:
+        nonlocal length
+        raw = np.ascontiguousarray(values).tobytes()
+        place = {"at": length, "type": values.dtype.name, "shape": list(values.shape)}
+        arrays.append(raw + bytes(-len(raw) % 4))
+        length += len(arrays[-1])
+        return place
+
+    head = {
+        "panels": [_panel(panel, put) for panel in panels],
+        "quantities": [vars(q) for q in quantities],
+        "shares": {name: {"title": s.title, "about": s.about} for name, s in shares.items()},
+        "tables": [
+            {"name": n, "diverging": n in render.DIVERGING, "bytes": put(_table(n))} for n in render.COLORMAPS
+        ],
+        "view": dict(view),
+        "revision": revision,
+    }
+    text = json.dumps(head).encode("ascii")
+    text += b" " * (-(len(text) + 8) % 4)
+    return b"".join((MAGIC, struct.pack("<I", len(text)), text, *arrays))
+
+
+def _panel(panel: Panel, put: Callable[[np.ndarray], dict[str, Any]]) -> dict[str, Any]:
+    known = {name: getattr(panel, name) for name in ("key", "title", "detail", "waiting", "reason", "unit")}
+    summary = panel.summary
+    if summary is None:
+        return known | {"state": "waiting" if panel.waiting else "quiet"}
+    return known | {
+        "state": "ready",
+        "picture": _picture(panel.picture) if panel.picture else None,
+        "grid": summary.grid,
+        "tokens": summary.tokens,
+        "row": summary.row,
+        "content": np.flatnonzero(summary.content).tolist(),
+        "score": summary.score,
+        "pooled": {name: put(values) for name, values in summary.pooled.items()},
+        "shares": {name: put(values) for name, values in summary.shares.items()},
+        "entropy": put(summary.entropy),
+        "distance": put(summary.distance),
+        "rows": {
+            block: {"codes": put(r.codes), "scale": put(r.scale), "outside": put(r.outside)}
+            for block, r in panel.rows.items()
+        },
+    }
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    width, height = picture.size
+    source = "data:image/jpeg;base64," + base64.b64encode(picture.jpeg).decode("ascii")
+    seen = list(picture.seen)
+    return {"source": source, "width": width, "height": height, "seen": seen, "alt": picture.alt}
+
+
+@cache
+def _table(name: str) -> np.ndarray:
+    return render.colormap(name)

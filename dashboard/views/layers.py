@@ -1,0 +1,88 @@
+"""Layers: where in the network a map arises, block by block and head by head, in both towers."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import gateway, progress, state
+from dashboard.components.layers import VIEW, Panel, layers
+from dashboard.text import plain, shortened
+from dashboard.views import layers_panels
+from dashboard.views.layers_panels import SECOND_MODEL
+
+TOWERS = {"image": "Image tower", "text": "Text tower"}
+
+
+def page() -> None:
+    shown = state.current()
+    with st.container(horizontal=True, vertical_alignment="bottom", key="layers_head"):
+        _choices(shown)
+    panels, job = layers_panels.panels(shown)
+    progress.panel(job)
+    _drawing(shown, panels)
+
+
+def _choices(shown: state.State) -> None:
+    st.session_state["tower"] = shown.tower
+    st.segmented_control(
+        "Tower",
+        list(TOWERS),
+        required=True,
+        format_func=TOWERS.get,
+        key="tower",
+        label_visibility="collapsed",
+        on_change=lambda: state.update(tower=st.session_state["tower"], source="", quantity="attention"),
+    )
+    targets = [*gateway.prompts(shown)]
+    if shown.tower == "image":
+        targets += [f"image:{name}" for name in gateway.other_images(shown)]
+    chosen = shown.target if shown.target in targets else targets[0]
+    _choice("Explained", "target", targets, chosen)
+    others = ["", *(name for name in targets if name != chosen)]
+    if shown.second_model:
+        others.insert(1, SECOND_MODEL)
+    _choice("Beside it", "beside", others, shown.beside if shown.beside in others else "")
+
+
+def _choice(label: str, field: str, options: list[str], chosen: str) -> None:
+    st.session_state[field] = chosen
+    st.selectbox(
+        label,
+        options,
+        format_func=_named,
+        key=field,
+        on_change=lambda: state.update(**{field: st.session_state[field]}),
+    )
+
+
+def _named(name: str) -> str:
+    if name == SECOND_MODEL:
+        return f"Second model: {state.current().second_model}"
+    if name.startswith("image:") and name not in gateway.prompts(state.current()):
+        return f"Image {name.removeprefix('image:')}"
+    return shortened(name, 80) or "Nothing"
+
+
+@st.fragment
+def _drawing(then: state.State, panels: tuple[Panel, ...]) -> None:
+    """The panels. What is changed in them comes back here, not to the whole page."""
+    shown = state.current()
+    if shown != then:  # another quantity has other rows
+        panels, _ = layers_panels.panels(shown)
+    view = {name: getattr(shown, name) for name in VIEW}
+    layers(
+        panels,
+        gateway.quantities(shown.tower),
+        gateway.shares(),
+        view | {"quantity": layers_panels.quantity(shown).name},
+        key="layers",
+        on_view=_told,
+    )
+    for note in gateway.photo_note(shown):
+        st.caption(f":material/info: {plain(note)}")
+
+
+def _told(view: dict) -> None:
+    known = {name: view[name] for name in VIEW if name in view}
+    checked, _ = state.checked(known, gateway.vocabulary())
+    state.update(**{name: getattr(checked, name) for name in VIEW})
