@@ -142,7 +142,11 @@ def _take(key: str) -> None:
     except SidelightError as error:
         notes.say("image", str(error))
         return
-    state.update(upload=digest, prompts=gateway.prompts(state.current()))
+    try:
+        used = gateway.prompts(state.current())
+    except SidelightError:  # the set that was looked at is empty or gone
+        used = ()
+    state.update(upload=digest, prompts=used)
 
 
 def _resize(shown: state.State) -> None:

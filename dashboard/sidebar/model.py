@@ -43,14 +43,16 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
         args=(model, weights),
     )
     if asked not in (BUNDLED, NONE):
-        st.session_state[weights] = pretrained if asked == name else None
-        st.selectbox(
+        if asked == name:
+            st.session_state[weights] = pretrained
+        tags = gateway.tags(asked)
+        st.text_input(
             "Weights",
-            list(dict.fromkeys((*gateway.tags(asked), *filter(None, [st.session_state[weights]])))),
             key=weights,
-            index=None,
-            accept_new_options=True,
             placeholder="A tag such as openai, or a file's path",
+            help=f"Its tags are {', '.join(tags)}."
+            if tags
+            else "One of open_clip's tags, or a weights file.",
             on_change=_weighed,
             args=(model, weights),
         )
@@ -59,7 +61,7 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
 
 def _asked(model: str, weights: str) -> None:
     asked = st.session_state[model] or NONE
-    st.session_state[f"asked {model}"] = asked
+    st.session_state[f"asked {model}"], st.session_state[weights] = asked, ""
     if asked in (BUNDLED, NONE):
         state.update(**{model: asked, weights: ""})
     else:
@@ -67,7 +69,7 @@ def _asked(model: str, weights: str) -> None:
 
 
 def _weighed(model: str, weights: str) -> None:
-    asked, chosen = st.session_state[model], st.session_state[weights] or ""
+    asked, chosen = st.session_state[model], st.session_state[weights].strip()
     try:
         gateway.describe(asked, chosen)
     except SidelightError as error:

@@ -1,0 +1,172 @@
+"""The frame in a real browser: menu, sidebar, links, uploads, Gallery and Methods."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from PIL import Image as Pillow
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import settled
+
+Visit = Callable[[str], Page]
+WIDTHS = (800, 1440)
+
+
+def link(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def arrives(page: Page, **query: list[str] | None) -> None:
+    """Wait until the link says so; None for a key that must be gone."""
+    wanted = json.dumps(query)
+    page.wait_for_function(
+        """(wanted) => {
+            const query = new URLSearchParams(location.search);
+            return Object.entries(JSON.parse(wanted)).every(([key, values]) =>
+                JSON.stringify(query.getAll(key)) === JSON.stringify(values ?? []));
+        }""",
+        arg=wanted,
+    )
+    settled(page)
+
+
+def prompts(page: Page):
+    return page.get_by_label("Prompts, one a line")
+
+
+def png(width: int, height: int) -> dict:
+    file = io.BytesIO()
+    Pillow.effect_noise((width, height), 80).convert("RGB").save(file, "PNG")
+    return {"name": "../<b>mine</b>.png", "mimeType": "image/png", "buffer": file.getvalue()}
+
+
+def test_keys_go_to_the_next_image_and_back(visit: Visit):
+    page = visit("/")
+    expect(prompts(page)).to_have_value("a dog\nan airplane")
+    page.keyboard.press("n")
+    arrives(page, image=["scene-01"])
+    expect(prompts(page)).not_to_have_value("a dog\nan airplane")
+    page.keyboard.press("p")
+    arrives(page, image=["scene-00"])
+    expect(prompts(page)).to_have_value("a dog\nan airplane")
+
+
+def test_a_thumbnail_of_the_strip_opens_its_image(visit: Visit):
+    page = visit("/")
+    strip = page.get_by_role("list", name="Images of the set")
+    strip.get_by_role("button").nth(2).click()
+    arrives(page, image=["scene-02"])
+    expect(strip.locator("[aria-current]")).to_have_count(1)
+
+
+def test_a_link_shows_the_same_elsewhere_and_after_a_reload(visit: Visit, browser, server):
+    page = visit("/?image_set=photos&image=cat&resize=fit")
+    prompts(page).fill("a cat\n<script>alert(1)</script> & 🦄\nשלום")
+    prompts(page).press("Control+Enter")
+    wanted = ["a cat", "<script>alert(1)</script> & 🦄", "שלום"]
+    arrives(page, image_set=["photos"], image=["cat"], resize=["fit"], prompts=wanted)
+    page.reload()
+    settled(page)
+    expect(prompts(page)).to_have_value("\n".join(wanted))
+    other = browser.new_context(base_url=server).new_page()
+    other.goto(page.url)
+    settled(other)
+    expect(prompts(other)).to_have_value("\n".join(wanted))
+    expect(other.get_by_role("button", name="Fit")).to_have_attribute("aria-pressed", "true")
+    other.context.close()
+
+
+def test_the_state_goes_along_to_other_pages(visit: Visit):
+    page = visit("/?image=scene-03&prompts=a+cat&methods=game")
+    page.get_by_role("link", name="Methods").click()
+    page.get_by_role("heading", name="Attention rollout").wait_for()
+    arrives(page, image=["scene-03"], prompts=["a cat"], methods=["game"])
+    page.get_by_role("link", name="Compare").click()
+    expect(prompts(page)).to_have_value("a cat")
+    arrives(page, image=["scene-03"], prompts=["a cat"], methods=["game"])
+
+
+def test_an_upload_is_explained_kept_and_forgotten(visit: Visit):
+    page = visit("/?methods=edges")
+    page.get_by_role("button", name="Upload").click()
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(png(90, 60))
+    page.wait_for_function("() => new URLSearchParams(location.search).has('upload')")
+    settled(page)
+    assert re.fullmatch("[0-9a-f]{64}", link(page)["upload"][0])
+    expect(page.get_by_text("not on photographs")).to_be_visible()
+    expect(page.get_by_text("90 x 60")).to_be_visible()
+    page.reload()
+    settled(page)
+    expect(page.get_by_text("90 x 60")).to_be_visible()
+    page.get_by_role("button", name="Forget this image").click()
+    arrives(page, upload=None)
+    expect(page.get_by_text("The image is forgotten")).to_be_visible()
+
+
+def test_a_text_renamed_to_png_is_refused_in_one_sentence(visit: Visit):
+    page = visit("/")
+    page.get_by_role("button", name="Upload").click()
+    fake = {"name": "fake.png", "mimeType": "image/png", "buffer": b"this is a text"}
+    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(fake)
+    expect(page.get_by_text("fake.png is a text file")).to_be_visible()
+    assert "upload" not in link(page)
+
+
+def test_a_bad_link_gets_sentences_and_a_page(visit: Visit):
+    page = visit("/?image_set=nowhere&methods=nope&model=%3Cb%3Ex&prompts=a+dog")
+    for part in ("no image set 'nowhere'", "no method 'nope'", "no model '<b>x'"):
+        expect(page.get_by_text(part)).to_be_visible()
+    expect(prompts(page)).to_have_value("a dog")
+    assert page.locator('[data-testid="stException"]').count() == 0
+
+
+def test_the_gallery_filters_and_opens_an_image(visit: Visit):
+    page = visit("/gallery")
+    wall = page.get_by_role("list", name="Images of Scenes")
+    expect(wall.get_by_role("button")).to_have_count(40)
+    page.get_by_label("Filter").fill("lobster")
+    page.get_by_label("Filter").press("Enter")
+    expect(wall.get_by_role("button")).to_have_count(1)
+    wall.get_by_role("button").click()
+    expect(prompts(page)).to_have_value("a lollipop\na lobster")
+    arrives(page, image=["scene-01"])
+
+
+def test_what_a_person_types_is_shown_as_it_is(visit: Visit):
+    page = visit("/gallery")
+    page.get_by_label("Filter").fill("<img src=x> **b** [l](http://example.org) $x$")
+    page.get_by_label("Filter").press("Enter")
+    said = page.get_by_text("No image of Scenes has")
+    expect(said).to_contain_text("<img src=x> **b** [l](http://example.org) $x$")
+    assert said.locator("a, strong, img, .katex").count() == 0
+
+
+def test_a_method_is_added_from_its_card(visit: Visit):
+    page = visit("/methods")
+    card = page.locator(".st-key-card_rollout")
+    expect(card.locator(".katex-display")).to_be_visible()
+    card.get_by_role("button", name="Add to the grid").click()
+    expect(card.get_by_role("button", name="In the grid")).to_be_disabled()
+    assert link(page)["methods"][-1] == "rollout"
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("path", ["/", "/gallery", "/methods"])
+def test_no_page_is_wider_than_the_window(visit: Visit, page: Page, path: str, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    visit(path)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
+    assert page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count() == 0
+
+
+def test_pictures_have_a_text(visit: Visit):
+    for path in ("/", "/gallery"):
+        page = visit(path)
+        page.locator("img").first.wait_for()
+        assert page.eval_on_selector_all("img", "all => all.filter(i => !i.alt.trim()).map(i => i.src)") == []
