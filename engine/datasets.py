@@ -12,6 +12,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from os.path import splitext
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +71,7 @@ class _Tree:
     """What lies in a folder. files: by path within it, POSIX; stamps: the modification times that tell
     whether any of it, or its texts, changed."""
 
-    files: Mapping[str, Path]
+    files: Mapping[str, str]
     stamps: Mapping[Path, int]
     problems: tuple[str, ...]
 
@@ -134,6 +136,7 @@ def object_mask(box: ObjectBox, size: tuple[int, int]) -> np.ndarray | None:
     return inside_y[:, None] & inside_x
 
 
+@lru_cache(maxsize=4096)
 def readable(folder: str) -> str:
     """A class folder's name as a prompt: 'n02099601_golden_retriever' -> 'golden retriever'."""
     return " ".join(re.split(r"[ _-]+", WORDNET.sub("", folder))).strip()
@@ -147,41 +150,40 @@ def _stamp(path: Path) -> int:
 
 
 def _walk(folder: Path) -> _Tree:
-    files: dict[str, Path] = {}
+    files: dict[str, str] = {}
     stamps = {path: _stamp(path) for path in (folder, folder / METADATA, folder / README)}
     problems = []
     inside = folder.resolve()
-    queue = [folder]
+    queue = [""]
     while queue:
-        here = queue.pop()
-        for entry in sorted(os.scandir(here), key=lambda e: e.name):
-            path = Path(entry.path)
-            name = path.relative_to(folder).as_posix()
+        prefix = queue.pop()
+        for entry in os.scandir(folder / prefix):
+            name = prefix + entry.name
             if entry.name.startswith("."):
                 continue
-            if entry.is_symlink() and not path.resolve().is_relative_to(inside):
+            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(inside):
                 problems.append(
                     f"{folder.name}/{name} is a link that leads out of the set; put a copy there."
                 )
             elif entry.is_dir(follow_symlinks=False):
-                stamps[path] = _stamp(path)
-                queue.append(path)
+                stamps[Path(entry.path)] = _stamp(Path(entry.path))
+                queue.append(f"{name}/")
             elif entry.is_file():
-                files[name] = path
-    return _Tree(files, stamps, tuple(problems))
+                files[name] = entry.path
+    return _Tree(files, stamps, tuple(sorted(problems)))
 
 
 def _image_set(folder: Path, tree: _Tree) -> ImageSet:
     problems = tree.problems
     if METADATA in tree.files:
-        rows, wrong = read_rows(tree.files[METADATA].read_bytes(), tree.files)
+        rows, wrong = read_rows((folder / METADATA).read_bytes(), tree.files)
         problems += tuple(f"{folder.name}/{sentence}" for sentence in wrong)
     else:
         names = sorted(filter(is_image, tree.files))
         rows = [{"file_name": name, "prompts": _class_prompt(name)} for name in names]
-    stems = Counter(_stem(row["file_name"]) for row in rows)
+    stems = Counter(splitext(row["file_name"])[0] for row in rows)
     items = tuple(_item(row, tree, stems) for row in rows)
-    title, description, licence = _about(tree.files.get(README), folder.name)
+    title, description, licence = _about(folder / README if README in tree.files else None, folder.name)
     licences = dict.fromkeys(item.licence for item in items if item.licence)
     return ImageSet(
         name=folder.name,
@@ -194,20 +196,17 @@ def _image_set(folder: Path, tree: _Tree) -> ImageSet:
 
 
 def _class_prompt(name: str) -> list[str]:
-    parent = Path(name).parent.name
-    return [readable(parent)] if parent else []
-
-
-def _stem(name: str) -> str:
-    return Path(name).with_suffix("").as_posix()
+    folders = name.split("/")[:-1]
+    return [readable(folders[-1])] if folders else []
 
 
 def _item(row: Mapping[str, Any], tree: _Tree, stems: Mapping[str, int]) -> Item:
     name = row["file_name"]
+    stem = splitext(name)[0]
     known = ("file_name", "prompts", "objects", "licence", "source")
     return Item(
-        id=_stem(name) if stems[_stem(name)] == 1 else name,
-        path=tree.files[name],
+        id=stem if stems[stem] == 1 else name,
+        path=Path(tree.files[name]),
         prompts=tuple(row.get("prompts", ())),
         objects=tuple(_object(entry, tree) for entry in row.get("objects", ())),
         licence=row.get("licence", ""),
@@ -218,7 +217,7 @@ def _item(row: Mapping[str, Any], tree: _Tree, stems: Mapping[str, int]) -> Item
 
 def _object(entry: Mapping[str, Any], tree: _Tree) -> ObjectBox:
     bbox, mask = entry.get("bbox"), entry.get("mask")
-    return ObjectBox(entry["name"], tuple(bbox) if bbox else None, tree.files[mask] if mask else None)
+    return ObjectBox(entry["name"], tuple(bbox) if bbox else None, Path(tree.files[mask]) if mask else None)
 
 
 def _about(readme: Path | None, fallback: str) -> tuple[str, str, str]:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Collection
-from pathlib import PurePosixPath
+from os.path import splitext
 from typing import Any
 
 METADATA = "metadata.jsonl"
@@ -22,7 +22,7 @@ SUFFIXES = frozenset(
 
 def is_image(name: str) -> bool:
     """Whether a file name has the suffix of an image."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES
+    return splitext(name)[1].lower() in SUFFIXES
 
 
 def read_rows(text: bytes, files: Collection[str]) -> tuple[list[dict[str, Any]], list[str]]:
