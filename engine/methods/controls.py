@@ -82,7 +82,8 @@ def edges(trace: Trace) -> Tensor:
 
     # ITU-R BT.601 luma; the channel means and deviations of the preprocessing change it little.
     luma = np.tensordot(trace.inputs.detach().cpu().float().numpy(), [0.299, 0.587, 0.114], axes=([1], [0]))
-    magnitude = np.hypot(ndimage.sobel(luma, axis=1), ndimage.sobel(luma, axis=2))  # [b height width]
+    # One image at a time: SciPy's filter also smooths along every other axis.
+    magnitude = np.stack([np.hypot(ndimage.sobel(x, axis=0), ndimage.sobel(x, axis=1)) for x in luma])
     rows, columns = trace.grid
     height, width = magnitude.shape[1] // rows, magnitude.shape[2] // columns
     return _from_grid(trace, magnitude.reshape(-1, rows, height, columns, width).mean((2, 4)))

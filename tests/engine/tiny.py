@@ -18,7 +18,7 @@ def tiny_clip(seed: int = 0, vision_layers: int = 3, text_layers: int = 2):
     import torch
 
     vision = {"image_size": 64, "patch_size": 16, "layers": vision_layers, "width": 128, "head_width": 64}
-    text = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1, "layers": text_layers}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": text_layers}
     clip = open_clip.model.CLIP(embed_dim=48, vision_cfg=vision, text_cfg=text).eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
