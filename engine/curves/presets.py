@@ -7,8 +7,8 @@ from engine.types import SidelightError
 
 PRESETS = {
     "default": Protocol(),
-    # Pixels of the image at its own size, 100 steps of area / 200 of which every fifth is read; deletion paints
-    # uniform random colours; insertion starts from black and ends with the untouched image.
+    # Pixels of the image at its own size, 100 steps of area / 200 of which every fifth is read; deletion
+    # paints uniform random colours; insertion starts from black and ends with the untouched image.
     "grad-eclip-imagenet": Protocol(
         unit="pixel",
         space="image",
@@ -18,6 +18,7 @@ PRESETS = {
         insertion=(*(i / 20 for i in range(1, 11)), 1.0),
         score="top-1",
         classes=IMAGENET,
+        steps=200,
     ),
     # 224 steps over the pixels of the model's input; deletion to the mean colour (zero after normalisation),
     # insertion from a blurred picture; the probability of the class.

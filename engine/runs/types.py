@@ -74,7 +74,8 @@ class Row:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run as it stands. rows: the tidy table; summary: of what is there; failures: none, see engine.jobs."""
+    """A run as it stands. rows: the tidy table; summary: of what is there; failures: none, see
+    engine.jobs."""
 
     request: RunRequest
     status: RunStatus
