@@ -30,8 +30,9 @@ class Stage:
     """A part of the training: scenes of `side` px with 1 to `objects` objects, `samples` of them.
 
     Scenes smaller than the canvas show a window of it: objects keep their size, and the window takes the
-    matching part of the position embedding. `contrasts`: pairs of captions that differ in one colour or place
-    are told apart. `decay`: the learning rate falls to zero over the stage.
+    matching part of the position embedding. contrasts: pairs of captions that differ in one colour or place
+    are told apart. drops: patches drop out between blocks (see `towers.drop_plan`). decay: the learning rate
+    falls to zero over the stage.
     """
 
     side: int
@@ -39,6 +40,7 @@ class Stage:
     batch: int
     samples: int
     contrasts: bool = False
+    drops: bool = False
     decay: bool = False
 
     @property

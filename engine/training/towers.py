@@ -4,6 +4,10 @@ The arithmetic is open_clip's; only the matrix products are in bfloat16. Evaluat
 open_clip's own forward.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP
@@ -25,6 +29,7 @@ MODEL = {
         "context_length": CONTEXT, "vocab_size": VOCABULARY, "width": 128, "heads": 2, "layers": 3,
     },
 }  # fmt: skip
+FIRST_DROP, KEPT = 2, (0.6, 1.0)  # block before which patches first drop out; range of the share kept
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 CONFIG = {
     "model_cfg": MODEL,
@@ -57,13 +62,31 @@ def window_positions(model: CLIP, corner: tuple[int, int], side: int) -> Tensor:
     return torch.cat([table[:1], grid.flatten(0, 1)])
 
 
-def embed_images(model: CLIP, images: Tensor, positions: Tensor) -> Tensor:
-    """Normalised images [b 3 s s] to unit embeddings [b e]."""
+def drop_plan(rng: np.random.Generator, patches: int) -> dict[int, Tensor]:
+    """Tokens that go on into each of the last blocks: the class token and a random share of the patches.
+
+    Without it the model moves what it saw into a few empty patches ("registers": Darcet et al. 2024), and
+    maps then point there. What may vanish before the next block is better left where it is.
+    """
+    share = rng.uniform(*KEPT)
+    plan = {}
+    for block in range(FIRST_DROP, MODEL["vision_cfg"]["layers"]):
+        left = max(1, round(patches * share))
+        kept = np.sort(rng.choice(patches, left, replace=False)) + 1
+        plan[block] = torch.from_numpy(np.concatenate([[0], kept]))
+        patches = left
+    return plan
+
+
+def embed_images(
+    model: CLIP, images: Tensor, positions: Tensor, plan: Mapping[int, Tensor] | None = None
+) -> Tensor:
+    """Normalised images [b 3 s s] to unit embeddings [b e]; `plan`: tokens kept from a block on."""
     visual = model.visual
     patches = F.unfold(images, PATCH, stride=PATCH).transpose(1, 2)  # [b n 3*p*p], channels first as in conv1
     x = _product(patches, visual.conv1.weight.flatten(1))
     x = torch.cat([visual.class_embedding.bfloat16().expand(len(x), 1, -1), x], 1).float() + positions
-    x = _blocks(visual.transformer.resblocks, visual.ln_pre(x), causal=False)
+    x = _blocks(visual.transformer.resblocks, visual.ln_pre(x), plan=plan or {})
     return F.normalize(visual.ln_post(x[:, 0]) @ visual.proj, dim=-1)
 
 
@@ -77,10 +100,14 @@ def embed_texts(model: CLIP, ids: Tensor) -> Tensor:
     return F.normalize(x @ model.text_projection, dim=-1)
 
 
-def _blocks(blocks: nn.ModuleList, x: Tensor, causal: bool) -> Tensor:
+def _blocks(
+    blocks: nn.ModuleList, x: Tensor, causal: bool = False, plan: Mapping[int, Tensor] = MappingProxyType({})
+) -> Tensor:
     n = x.shape[1]
     mask = torch.full((n, n), -torch.inf, dtype=torch.bfloat16).triu(1) if causal else None
-    for block in blocks:
+    for i, block in enumerate(blocks):
+        if i in plan:
+            x = x[:, plan[i]]
         x = x + _attend(block.attn, block.ln_1(x), mask)
         hidden = F.gelu(_product(block.ln_2(x), block.mlp.c_fc.weight, block.mlp.c_fc.bias))
         x = x + _product(hidden, block.mlp.c_proj.weight, block.mlp.c_proj.bias)

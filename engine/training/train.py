@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from open_clip.model import CLIP
 from torch import Tensor
@@ -18,14 +19,20 @@ from engine.training.captions import all_words
 from engine.training.losses import batch_loss
 from engine.training.optim import make_optimisers
 from engine.training.tokens import TokenRows
-from engine.training.towers import build_model, embed_images, embed_texts, normalise, window_positions
+from engine.training.towers import (
+    build_model,
+    drop_plan,
+    embed_images,
+    embed_texts,
+    normalise,
+    window_positions,
+)
 
 RECIPE = (
     Stage(side=48, objects=1, batch=128, samples=100_000),
     Stage(side=72, objects=2, batch=96, samples=120_000),
-    Stage(side=112, objects=4, batch=64, samples=36_096),
-    Stage(side=112, objects=4, batch=64, samples=160_000, contrasts=True),
-    Stage(side=112, objects=4, batch=64, samples=80_000, contrasts=True, decay=True),
+    Stage(side=112, objects=4, batch=64, samples=160_000, contrasts=True, drops=True),
+    Stage(side=112, objects=4, batch=64, samples=80_000, contrasts=True, drops=True, decay=True),
 )
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
@@ -67,7 +74,7 @@ def train(folder: Path, seed: int = 0, threads: int = 2, recipe: tuple[Stage, ..
             bar = tqdm(loader, title, mininterval=10, initial=done, total=stage.steps)
             for step, batch in enumerate(bar, done):
                 rate = _rate(number, step, stage)
-                loss = _train_step(model, optimisers, batch, stage, rate, pool)
+                loss = _train_step(model, optimisers, batch, stage, rate, pool, (seed, number, step))
                 average = loss if average is None else 0.98 * average + 0.02 * loss
                 bar.set_postfix_str(f"loss {average:.3f}", refresh=False)
                 if time.monotonic() - saved_at > SAVE_EVERY:
@@ -86,7 +93,9 @@ def _rate(number: int, step: int, stage: Stage) -> float:
     return min(1.0, (step + 1) / WARMUP) if number == 0 else 1.0
 
 
-def _train_step(model, optimisers, batch, stage: Stage, rate: float, pool: ThreadPoolExecutor) -> float:
+def _train_step(
+    model, optimisers, batch, stage: Stage, rate: float, pool: ThreadPoolExecutor, seed: tuple[int, ...]
+) -> float:
     """One update. Texts and images are embedded in pieces, in parallel, and so are their backward passes."""
     side = stage.side // PATCH
     per_piece = max(1, CHUNK_TOKENS // (side * side + 1))
@@ -94,7 +103,11 @@ def _train_step(model, optimisers, batch, stage: Stage, rate: float, pool: Threa
     shared = positions.detach().requires_grad_()  # its graph is walked once, after the pieces
     ids, order = _sorted_by_length(batch["ids"])
     texts = [partial(embed_texts, model, piece) for piece in ids.split(128)]
-    images = [partial(_embed_pixels, model, piece, shared) for piece in batch["images"].split(per_piece)]
+    rng = np.random.default_rng((*seed, 1))
+    images = [
+        partial(_embed_pixels, model, piece, shared, drop_plan(rng, side * side) if stage.drops else None)
+        for piece in batch["images"].split(per_piece)
+    ]
     pieces = list(pool.map(lambda embed: embed(), texts + images))
     leaves = [piece.detach().requires_grad_() for piece in pieces]
     text = torch.cat(leaves[: len(texts)])[order.argsort()]
@@ -114,8 +127,8 @@ def _train_step(model, optimisers, batch, stage: Stage, rate: float, pool: Threa
     return loss.item()
 
 
-def _embed_pixels(model: CLIP, images: Tensor, positions: Tensor) -> Tensor:
-    return embed_images(model, normalise(images), positions)
+def _embed_pixels(model: CLIP, images: Tensor, positions: Tensor, plan: dict[int, Tensor] | None) -> Tensor:
+    return embed_images(model, normalise(images), positions, plan)
 
 
 def _sorted_by_length(ids: Tensor) -> tuple[Tensor, Tensor]:

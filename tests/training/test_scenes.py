@@ -12,6 +12,7 @@ from engine.training.captions import (
     background_captions,
     category_captions,
     concept_caption,
+    contrast_captions,
     scene_captions,
     scene_facts,
     truth_table,
@@ -67,10 +68,10 @@ def test_captions_are_true_and_their_twins_false():
     for seed in range(60):
         full = scene(seed, objects=1 + seed % 4)
         facts = scene_facts(full)
-        true, false = scene_captions(rng, full)
-        assert true.is_true(facts)
-        assert not false.is_true(facts)
-        assert true.text != false.text
+        for true, false in (scene_captions(rng, full), contrast_captions(rng, full)):
+            assert true.is_true(facts)
+            assert not false.is_true(facts)
+            assert true.text != false.text
 
 
 def test_truth_table_says_for_every_pair_what_the_facts_say():

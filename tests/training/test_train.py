@@ -16,12 +16,13 @@ from engine.training.concepts import CONCEPTS_FILE, load_concepts
 from engine.training.evaluate import points_at
 from engine.training.export import export_weights
 from engine.training.glyphs import FONT_FILE
-from engine.training.losses import several_true
+from engine.training.losses import several_true, told_apart
 from engine.training.optim import orthogonalise
 from engine.training.tokens import TokenRows
 from engine.training.towers import (
     VOCABULARY,
     build_model,
+    drop_plan,
     embed_images,
     embed_texts,
     normalise,
@@ -81,12 +82,33 @@ def test_window_positions_are_rows_of_the_full_table(rows):
     assert torch.equal(window, table[expected])
 
 
+def test_drop_plan_keeps_the_class_token_and_ever_fewer_patches(rows):
+    plan = drop_plan(np.random.default_rng(0), patches=196)
+    left = 196
+    for block in sorted(plan):
+        kept = plan[block]
+        assert kept[0] == 0
+        assert torch.equal(kept, kept.unique())
+        assert kept.max() <= left
+        assert 0.6 * left - 1 <= len(kept) - 1 <= left
+        left = len(kept) - 1
+    assert max(plan) == 5
+    model, images = small_model(rows), torch.zeros(2, 3, 112, 112)
+    assert embed_images(model, images, model.visual.positional_embedding, plan).shape == (2, 192)
+
+
 def test_loss_of_several_true_columns_by_hand():
     logits = torch.tensor([[1.0, 2.0, 0.5, -1.0]])
     truth = torch.tensor([[True, False, True, False]])
     rivals = math.exp(2.0) + math.exp(-1.0)
     terms = [-math.log(math.exp(s) / (math.exp(s) + rivals)) for s in (1.0, 0.5)]
     assert several_true(logits, truth).item() == pytest.approx(sum(terms) / 2, rel=1e-6)
+
+
+def test_loss_of_pairs_by_hand():
+    logits = torch.tensor([[1.0, 3.0, 0.0, 0.0], [0.0, 0.0, 2.0, -1.0]])
+    loss = told_apart(logits, torch.tensor([0, 2]), torch.tensor([1, 3]))
+    assert loss.item() == pytest.approx((math.log1p(math.exp(2)) + math.log1p(math.exp(-3))) / 2)
 
 
 @pytest.mark.parametrize("shape", [(2, 24, 16), (3, 16, 40), (1, 40, 16)])
