@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 SHOWN_PROMPTS = 2  # of the image's own, as long as the person typed none
 ROOT = Path(__file__).resolve().parents[1]
+WARM_UP_AFTER = 1.5  # seconds; importing torch takes the processor from the first drawing
 MASK_SIDE = 224  # pixels of the longer side of a mask, when its outline is traced
 COUNTER_PROMPTS = ("a bicycle", "a pineapple")
 MEANINGLESS = "lorem ipsum dolor"
@@ -309,7 +310,9 @@ def warm_up() -> None:
         except SidelightError as error:  # whoever asks for a map is told
             log.warning("%s", error)
 
-    threading.Thread(target=load, name="sidelight-warm-up", daemon=True).start()
+    waiting = threading.Timer(WARM_UP_AFTER, load)
+    waiting.daemon = True
+    waiting.start()
 
 
 # For the grid

@@ -36,11 +36,18 @@ def _watch(job: Job, drawn: int) -> None:
         st.rerun()
     progress = job.progress
     share = progress.done / progress.total if progress.total else 0.0
-    stage = "Waiting for other work" if job.state == "queued" else progress.stage or "Starting"
     counted = f" · {progress.done} of {progress.total} maps" if progress.total else ""
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
-    row.progress(min(share, 1.0), text=plain(stage) + counted)
+    row.progress(min(share, 1.0), text=plain(_stage(job)) + counted)
     row.button("Cancel", key="cancel", on_click=gateway.cancel, args=(job,))
+
+
+def _stage(job: Job) -> str:
+    if job.state == "queued":
+        return "Waiting for other work"
+    if job.stop.is_set():
+        return "Stopping at the next step"
+    return job.progress.stage or "Starting"
 
 
 def _ended(job: Job) -> None:

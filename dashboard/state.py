@@ -13,6 +13,7 @@ import base64
 import binascii
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from typing import Any
@@ -49,9 +50,10 @@ class State:
     scale on. outlines: of the set's masks or boxes.
 
     Of the Layers page. tower: whose layers. target: a prompt, or `image:` and the id of another image of the
-    set; '' for the first prompt. beside: a second target, or `model` for the second model; '' for none.
-    quantity: its name in the engine. layer: counted from 1, 0 for the last. head: 'mean', 'max' or a number from
-    1. source: '' for the pooled token, 'row,column' of a patch, or the place of a token of the prompt; from 1.
+    set; '' for the first prompt. beside: a second target, or `model:` for the second model; '' for none.
+    quantity: its name in the engine. layer: counted from 1, 0 for the last. head: 'mean', 'max' or a number
+    from 1. source: '' for the pooled token, 'row,column' of a patch, or the place of a token of the prompt;
+    from 1.
     """
 
     image_set: str = "scenes"
@@ -276,23 +278,46 @@ def _known_looks(state: State, here: Vocabulary) -> tuple[State, list[str]]:
     return replace(state, colormap=State.colormap), [problem]
 
 
-# The session. Streamlit drops the query when the page changes, so the state is held beside it; a query that
-# differs from the one written last was typed or pasted by the person and wins.
+# The session. The state is held beside the query, for two reasons: Streamlit drops the query when the page
+# changes, and a click that comes while the last change is still on its way to the browser carries the query from
+# before it. Any other query that differs from the one written last comes from the person, who pasted a link or
+# went back, and wins.
 
-_HELD, _WRITTEN, _PROBLEMS = "sidelight_state", "sidelight_query", "sidelight_problems"
+_HELD, _LINKS, _PROBLEMS = "sidelight_state", "sidelight_links", "sidelight_problems"
+ON_ITS_WAY = 5.0  # seconds that a new query may take to reach a busy browser
+Query = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class _Links:
+    """The queries of a session, the last one written last, and when that was (seconds, monotonic)."""
+
+    queries: tuple[Query, ...] = ()
+    written: float = 0.0
+
+    def then(self, query: Query, now: float) -> _Links:
+        if self.queries and self.queries[-1] == query:
+            return self
+        return _Links((*self.queries[-9:], query), now)
+
+    def stale(self, query: Query, now: float) -> bool:
+        """Whether a query is one from before the last change, which the browser had not heard of yet."""
+        return query in self.queries[:-1] and now - self.written < ON_ITS_WAY
 
 
 def current() -> State:
     """The state of this session, from its link on the first run."""
-    query = {key: st.query_params.get_all(key) for key in st.query_params}
-    held = st.session_state.get(_HELD)
-    if held is not None and query == st.session_state[_WRITTEN]:
+    query = _query()
+    held: State | None = st.session_state.get(_HELD)
+    links: _Links = st.session_state.get(_LINKS, _Links())
+    if held is not None and query == links.queries[-1]:
         return held
-    if held is not None and not query:
+    if held is not None and (not query or links.stale(query, time.monotonic())):
         return _hold(held)
     from dashboard import gateway  # here because the gateway is written in terms of State
 
     state, st.session_state[_PROBLEMS] = from_query(query, gateway.vocabulary())
+    st.session_state[_LINKS] = links.then(query, time.monotonic())
     return _hold(state)
 
 
@@ -320,9 +345,14 @@ def linkable(state: State) -> bool:
     return not state.prompts or "prompts" in to_query(state)
 
 
+def _query() -> Query:
+    return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
 def _hold(state: State) -> State:
     query = to_query(state)
-    st.session_state[_HELD], st.session_state[_WRITTEN] = state, query
-    if {key: st.query_params.get_all(key) for key in st.query_params} != query:
+    links = st.session_state.get(_LINKS, _Links())
+    st.session_state[_HELD], st.session_state[_LINKS] = state, links.then(query, time.monotonic())
+    if _query() != query:
         st.query_params.from_dict(query)
     return state

@@ -46,7 +46,8 @@ def draw() -> None:
         key="sign",
         label_visibility="collapsed",
         on_change=lambda: state.update(sign=st.session_state["sign"]),
-        help="For: what raises the score. Against: what lowers it. Own: as each method is defined; those without a sign stay so.",
+        help="For: what raises the score. Against: what lowers it. Own: as each method is defined; a method "
+        "without a sign stays as it is.",
     )
 
 

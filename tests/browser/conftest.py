@@ -14,11 +14,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTED_WITHIN = 60  # seconds
 PATIENCE = 90_000  # milliseconds; a first prompt loads torch, on a machine that may be busy
+expect.set_options(timeout=PATIENCE)
 # Streamlit looks for its server below the path of the page first, and logs a 404 where it is not there.
 PROBE = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 
@@ -76,10 +77,10 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, server: str) -> Iterator[Page]:
-    """An empty tab, 1440 x 900. At the end no console error and no request to another host may have occurred."""
+    """An empty tab, 1440 x 900. It must end without a console error or a foreign request."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=server)
+    context.set_default_timeout(PATIENCE)
     tab = context.new_page()
-    tab.set_default_timeout(PATIENCE)
     faults: list[str] = []
 
     def said(message: ConsoleMessage) -> None:

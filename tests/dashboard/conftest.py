@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,8 +28,9 @@ BUNDLED = ModelInfo(
     preprocess=PREPROCESS,
     context=32,
     note="Trained on scenes.",
-    known_words=frozenset("a dog cat tree red".split()),
+    known_words=frozenset(("a", "dog", "cat", "tree", "red")),
 )
+PATIENCE = 120  # seconds; the first run imports much, on a machine that may be busy
 SCRIPT = """
 from dashboard import frame
 from dashboard.views import {name}
@@ -45,8 +47,9 @@ class Job:
     """A computation as the pages see it."""
 
     state: str = "running"
-    progress: Progress = Progress(1, 4, "Loading ViT-B-16/openai")
+    progress: Progress = field(default_factory=lambda: Progress(1, 4, "Loading ViT-B-16/openai"))
     error: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass
@@ -135,7 +138,7 @@ def opened(standin: StandIn) -> Callable[..., AppTest]:
     """Open a view with the frame around it, by a link: opened('compare', prompts=['a dog'])."""
 
     def open_view(name: str, **query: list[str]) -> AppTest:
-        test = AppTest.from_string(SCRIPT.format(name=name), default_timeout=30)
+        test = AppTest.from_string(SCRIPT.format(name=name), default_timeout=PATIENCE)
         for key, values in query.items():
             test.query_params[key] = values
         return test.run()

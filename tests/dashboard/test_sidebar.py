@@ -207,3 +207,17 @@ def test_a_folder_without_images_leaves_the_page_on_its_feet(opened, tmp_path):
     assert "has no images" in written(test)
     test.file_uploader(key="upload0").upload("mine.png", png()).run()
     assert "upload" in link(test)
+
+
+def test_a_click_on_the_way_with_the_last_link_does_not_undo_the_last_change(opened, monkeypatch):
+    test = opened("compare", image=["s1"])
+    button(test, "Next").click().run()
+    test.query_params["image"] = "s1"  # as a browser sends that has not heard of s2 yet
+    button(test, "Next").click().run()
+    assert link(test) == {"image": ["s0"]}
+
+    monkeypatch.setattr(state, "ON_ITS_WAY", 0)
+    test.query_params["image"] = "s1"  # the person went back
+    test.run()
+    assert link(test)["image"] == ["s1"]
+    assert test.text_area(key="prompts").value == "a cat\na blue wall"
