@@ -105,7 +105,9 @@ def _lookup(request: Request, store: Store, info: ModelInfo) -> tuple[Explanatio
     for tile in tiles:
         refusal = tile.spec.method.refusal(info.offers) if tile.branch == "image" else ""
         if refusal:
-            failures.append(Failure(str(tile.spec), tile.branch, tile.target.label, refusal, unsupported=True))
+            failures.append(
+                Failure(str(tile.spec), tile.branch, tile.target.label, refusal, unsupported=True)
+            )
             continue
         entry = store.get(tile.key) if info.digest else None
         if entry is None:

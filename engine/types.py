@@ -85,7 +85,8 @@ class ModelInfo:
 
     id: name to show and to key by, e.g. 'bundled' or 'ViT-B-16/openai'. digest: hex SHA-256 of the weights.
     known_words: lower-case words the model was trained on, or None when it is an open vocabulary.
-    offers: what its image tower has of FEATURES; a method that requires more is refused (its text tower has all).
+    offers: what its image tower has of FEATURES; a method that requires more is refused. The text
+    tower has all.
     """
 
     id: str
@@ -104,9 +105,9 @@ class Target:
     """What a map is asked to explain.
 
     kind: 'text' (a prompt), 'ensemble' (`text` in each of CLIP's 80 ImageNet templates, their unit mean),
-    'difference' (text minus `minus`), 'image' (another image, `image`), 'class' (softmax probability of `text`
-    among `classes`). label: what is written above the row, and what tells the
-    targets of one request apart.
+    'difference' (text minus `minus`), 'image' (another image, `image`), 'class' (softmax probability of
+    `text` among `classes`). label: what is written above the row, and what tells the targets of one request
+    apart.
     """
 
     text: str = ""

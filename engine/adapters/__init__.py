@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from engine.trace import Encoder
 
 SUPPORTED = (
-    "open_clip's own vision transformers that pool the class token and its ResNets, with a causal text transformer"
+    "open_clip's own vision transformers that pool the class token, and its ResNets, with a causal text "
+    "transformer"
 )
 STRIDE = 32  # pixels between neighbouring cells of a ResNet's last feature map
 RESNET_OFFERS = frozenset({"gradients"})

@@ -1,7 +1,7 @@
 """open_clip's ModifiedResNet (RN50 and its kin) as an `Encoder` of one block, its attention pool.
 
-The tokens are the cells of the last feature map, so what a method says of a block's input is said of that map.
-The block attends from the cells' mean, and that token is pooled. Nothing is hooked, patched or written.
+The tokens are the cells of the last feature map, so what a method says of a block's input is said of
+that map. The block attends from the cells' mean, and that token is pooled. Nothing is hooked or written.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def image_encoder(visual: ModifiedResNet) -> Encoder:
         # Positions stand row by row in a square, so a grid of as many cells but another shape is refused too.
         if rows != columns or 1 + cells.shape[1] != len(visual.attnpool.positional_embedding):
             raise SidelightError(
-                f"A ResNet CLIP takes square images of its own size, not {pixels.shape[-1]}x{pixels.shape[-2]}; "
-                "use the resize policy crop or squash."
+                f"A ResNet CLIP takes square images of its own size, not {pixels.shape[-1]} by "
+                f"{pixels.shape[-2]}; use the resize policy crop or squash."
             )
         return cells
 
@@ -64,7 +64,7 @@ def image_encoder(visual: ModifiedResNet) -> Encoder:
 
 
 def _attention_pool(pool: nn.Module) -> Block:
-    """Cells [b n d] in, 1 + n tokens out, of which the first, asked from the cells' mean, is the embedding."""
+    """Cells [b n d] in, 1 + n tokens out, the first of which, asked from the cells' mean, is pooled."""
 
     def qkv(cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = torch.cat([cells.mean(1, keepdim=True), cells], dim=1)

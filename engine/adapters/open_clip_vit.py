@@ -15,6 +15,7 @@ from engine.types import Unsupported
 
 UNREAD = f"This model is built in a way Sidelight cannot read; it reads {SUPPORTED}."
 
+
 def encoders(clip: nn.Module) -> tuple[Encoder, Encoder]:
     """Image and text encoder of a loaded open_clip model; Unsupported where its modules are of another
     kind."""

@@ -4,6 +4,30 @@ A method takes a `Trace` and keyword-only parameters and returns raw relevance [
 [t b height width] in model pixels where it says so. It knows nothing of files, pages, sizes or colours.
 """
 
-from engine.methods import attention, controls, gradient, legrad, relevance, self_self, similarity, surgery
+from engine.methods import (
+    attention,
+    bottleneck,
+    controls,
+    gradient,
+    integrated,
+    legrad,
+    perturbation,
+    relevance,
+    self_self,
+    similarity,
+    surgery,
+)
 
-__all__ = ["attention", "controls", "gradient", "legrad", "relevance", "self_self", "similarity", "surgery"]
+__all__ = [
+    "attention",
+    "bottleneck",
+    "controls",
+    "gradient",
+    "integrated",
+    "legrad",
+    "perturbation",
+    "relevance",
+    "self_self",
+    "similarity",
+    "surgery",
+]
