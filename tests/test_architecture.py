@@ -17,7 +17,7 @@ ROWS = (
     ("images", "store", "render", "trace", "words", "metrics", "metadata", "templates"),
     ("registry",),
     ("methods", "adapters", "specs"),
-    ("specs", "catalog", "models", "compute", "questions"),
+    ("specs", "catalog", "models", "compute", "questions", "zeroshot"),
     ("tiles", "explain", "layers", "curves"),
     ("datasets", "runs", "jobs", "training"),
     ("cli",),

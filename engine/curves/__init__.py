@@ -1,13 +1,7 @@
-"""Deletion and insertion curves of any maps of one image, kept in the store.
+"""Deletion and insertion curves of any maps of one image, kept in the store."""
 
-    stored(request: CurveRequest, store=None) -> Curves            what the store holds; loads no torch
-    compute(request, store=None, progress=None, cancelled=None, loaded=None) -> Curves
-    perturbed(curves, spec, target, share, kind) -> uint8 (height, width, 3), the picture at a share
-    question(request) -> str                                       equal for requests that ask the same
-
-kind is 'deletion', 'insertion', 'deletion_least' or 'insertion_least'.
-"""
-
+from engine.curves.ask import compute, question, stored
+from engine.curves.pictures import KINDS, perturbed
 from engine.curves.presets import PRESETS, preset
 from engine.curves.types import (
     CONTROLS,
@@ -25,6 +19,7 @@ __all__ = [
     "CONTROLS",
     "FILLS",
     "IMAGENET",
+    "KINDS",
     "PRESETS",
     "SCORES",
     "UNITS",
@@ -32,5 +27,9 @@ __all__ = [
     "CurveRequest",
     "Curves",
     "Protocol",
+    "compute",
+    "perturbed",
     "preset",
+    "question",
+    "stored",
 ]

@@ -31,7 +31,8 @@ class Protocol:
     takes away; reveal: fill that insertion starts from. deletion, insertion: the shares of units changed,
     increasing, 0..1. score: of SCORES; all of them come from the same passes, so another score needs no
     computation. classes: what probability and top-k choose among; empty means the request's prompts. seed:
-    of the noise. steps: if not 0, units are changed in steps of units // steps, as authors' loops do. """
+    of the noise. steps: if not 0, units are changed in steps of units // steps, as authors' loops do.
+    """
 
     unit: Literal["patch", "pixel"] = "patch"
     space: Literal["input", "image"] = "input"
@@ -54,6 +55,10 @@ class Protocol:
         ):
             if value not in allowed:
                 raise SidelightError(f"There is no {name} {value!r}; use {', '.join(allowed)}.")
+        if self.space == "image" and "neighbours" in (self.hide, self.reveal):
+            raise SidelightError(
+                "The fill 'neighbours' is drawn in the model's input; use the space 'input'."
+            )
         if self.space == "image" and self.unit == "patch":
             raise SidelightError("Patches are of the model's input; use pixels for the image's own size.")
         for shares in (self.deletion, self.insertion):
@@ -89,7 +94,8 @@ class Curve:
     trapezoid rule over the mean abscissa, least: of the other order. slope: mean drop per 10 % over the
     first 30 % of deletion. share90: the smallest share revealed at which insertion reaches 90 % of the
     score, NaN where none does. aid: mean over steps of least-first minus most-first deletion, both scaled
-    to (f - empty) / (score - empty); NaN where a protocol does not go from 0 to 1. """
+    to (f - empty) / (score - empty); NaN where a protocol does not go from 0 to 1.
+    """
 
     spec: str
     target: str
@@ -114,10 +120,12 @@ class Curves:
     specs: canonical, controls last. base, hidden, revealed: uint8 (height, width, 3), the picture in the
     protocol's space, and the fills of deletion and of insertion as pictures; where a fill is 'neighbours'
     its picture is the mean colour, and engine.curves.perturbed makes each step's. units: (rows, columns) of
-    ranks. passes: forward passes that were computed for it, identical inputs once. """
+    ranks. passes: forward passes that were computed for it, identical inputs once.
+    """
 
     image: Image
     model: ModelInfo
+    resize: str
     protocol: Protocol
     targets: tuple[Target, ...]
     specs: tuple[str, ...]

@@ -1,7 +1,8 @@
 """What is left of the score when the picture is weighted by its map, as M2IB's authors evaluate.
 
 Wang, Rudner and Wilson, NeurIPS 2023; after Chattopadhay et al., Grad-CAM++, 2018. The drop is absolute
-there, not relative to the score. """
+there, not relative to the score.
+"""
 
 from __future__ import annotations
 

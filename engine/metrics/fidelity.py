@@ -1,7 +1,8 @@
 """Does a map foretell what a change of the input does to the score?
 
 Bhatt et al., Evaluating and Aggregating Feature-based Model Explanations, IJCAI 2020 (mu-fidelity); Yeh et
-al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019. """
+al., On the (In)fidelity and Sensitivity of Explanations, NeurIPS 2019.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +54,8 @@ def infidelity(
 
     values: a, of the shape of the picture x (channels, height, width) or one that broadcasts to it; scorer:
     pictures (b, ...) -> scores (b,). scaled: a is first multiplied by the number that makes the error
-    least, so that maps of different units can be compared (Yeh et al., section 2). """
+    least, so that maps of different units can be compared (Yeh et al., section 2).
+    """
     random = np.random.default_rng(seed)
     whole = float(scorer(picture[None])[0])
     said, found = [], []

@@ -2,7 +2,8 @@
 
 Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity, 2004 (SSIM); Bhatt et
 al., 2020 (complexity); Adebayo et al., Sanity Checks for Saliency Maps, NeurIPS 2018 (randomisation).
-Text-specificity and score fidelity are ours. """
+Text-specificity and score fidelity are ours.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Does a map lie on the object? Maps and masks of one shape, (height, width) in pixels.
 
 Zhang et al., Top-down Neural Attention by Excitation Backprop, 2018 (pointing game); Wang et al.,
-Score-CAM, 2020 (energy); Chefer et al., 2021, and Bousselham et al., LeGrad, 2024 (segmentation). """
+Score-CAM, 2020 (energy); Chefer et al., 2021, and Bousselham et al., LeGrad, 2024 (segmentation).
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ def saco(values: np.ndarray, scorer: MaskScorer, groups: int = 10) -> float:
     values: raw map, any shape of n units. Units in stable order of relevance make `groups` groups of nearly
     equal size; salience is a group's mean relevance, effect the score lost when it is hidden. A pair counts
     with the difference of its saliences, positive where the more salient group has the larger or equal
-    effect. NaN for a map that has no differences. scorer: masks (b, n) -> scores (b,). """
+    effect. NaN for a map that has no differences. scorer: masks (b, n) -> scores (b,).
+    """
     flat = np.asarray(values, np.float64).ravel()
     parts = np.array_split(np.argsort(-flat, kind="stable"), groups)
     masks = np.ones((groups + 1, flat.size), bool)

@@ -15,7 +15,8 @@ def bootstrap(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> 
     """Ends (rows,) of the 95 % percentile interval of each row's mean, values (rows, images), NaN left out.
 
     Each resample draws the same images for all rows, so that differences of rows are paired. NaN for fewer
-    than two images. """
+    than two images.
+    """
     if values.shape[1] < 2:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
     with warnings.catch_warnings():
