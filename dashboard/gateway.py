@@ -22,8 +22,9 @@ import streamlit as st
 from contourpy import contour_generator
 from PIL import Image as Pillow
 
+from dashboard.choices import State
 from dashboard.components.grid import Outline
-from dashboard.state import State, Vocabulary
+from dashboard.links import Vocabulary
 from dashboard.uploads import Uploads
 from engine.types import Explanation, Image, ModelInfo, Request, SidelightError, Target
 
@@ -255,8 +256,8 @@ def request(state: State) -> Request:
 def explanation(state: State) -> tuple[Explanation, Job | None]:
     """What is known about the state's image, and the job that computes what is missing.
 
-    For a second model, another image or other prompts ask with `replace(state, ...)`. A job that ended without
-    all maps is handed out too, so that the page can say why; `again` starts it over.
+    For a second model, another image or other prompts ask with `replace(state, ...)`. A job that ended
+    without all maps is handed out too, so that the page can say why; `again` starts it over.
     """
     from engine import stored
 

@@ -1,304 +1,40 @@
-"""The one state of a session: what is looked at, and how it is drawn.
-
-It is a frozen value. It lives in the URL, so that a copied link shows the same elsewhere, and it can be saved
-as JSON. Nothing that arrives in a link or a file is trusted: what cannot be used is replaced by the default
-and named in one sentence.
+"""The one state of a session: what is looked at, and how it is drawn. It lives in the URL.
 
 For views: `current()` is the state of this run, `update(field=value, ...)` changes it and the URL with it.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import Field, asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlencode
 
 import streamlit as st
 
-from engine.types import RESIZE_POLICIES, SidelightError
+from dashboard import gateway, links
+from dashboard.choices import State
 
-LONGEST_PROMPT = 10_000  # characters; models read far fewer, and say so
-LONGEST_LINK = 6_000  # characters; longer request lines are refused by servers and mail programs
-LONGEST_FILE = 64 * 2**20  # characters of a saved state; an upload inside it is the largest part
-DIGEST = re.compile(r"[0-9a-f]{64}")
-FORMAT = 1
+# The state is held beside the query, for two reasons: Streamlit drops the query when the page changes, and a
+# click that comes while the last change is still on its way to the browser carries the query from before it.
+# Any other query that differs from the one written last comes from the person, who pasted a link or went
+# back, and wins.
 
-
-def _choice(*options: str) -> Any:
-    """A field that takes one of `options`; the first is the default."""
-    return field(default=options[0], metadata={"options": options})
-
-
-def _number(default: float, low: float, high: float) -> Any:
-    return field(default=default, metadata={"range": (low, high)})
-
-
-@dataclass(frozen=True)
-class State:
-    """All choices of a session. Field names are also the names in links and files.
-
-    image: id of an item of `image_set`, '' for its first. upload: digest of an uploaded file; where it is set,
-    it is shown instead of the set's image. prompts: () means the image's own. methods: canonical specs.
-    second_model: '' for none. rows: what the rows of the grid are. opacity: of the map over the image, 0 to 1.
-    top: per cent of the patches, strongest first, that are drawn; above: or those from this per cent of the
-    scale on. outlines: of the set's masks or boxes.
-
-    Of the Layers page. tower: whose layers. target: a prompt, or `image:` and the id of another image of the
-    set; '' for the first prompt. beside: a second target, or `model:` for the second model; '' for none.
-    quantity: its name in the engine. layer: counted from 1, 0 for the last. head: 'mean', 'max' or a number
-    from 1. source: '' for the pooled token, 'row,column' of a patch, or the place of a token of the prompt;
-    from 1.
-    """
-
-    image_set: str = "scenes"
-    image: str = ""
-    upload: str = ""
-    prompts: tuple[str, ...] = ()
-    methods: tuple[str, ...] = ("grad_eclip", "game", "grad_cam", "maskclip", "self_attention")
-    model: str = "bundled"
-    pretrained: str = ""
-    second_model: str = ""
-    second_pretrained: str = ""
-    resize: str = _choice(*RESIZE_POLICIES)
-    sign: str = _choice("default", "positive", "signed", "negative")
-    rows: str = _choice("prompts", "images", "models")
-    contrast: bool = False
-    transpose: bool = False
-    draw: str = _choice("overlay", "map", "masked")
-    colormap: str = "inferno"
-    scale: str = _choice("map", "shared", "clip", "rank")
-    opacity: float = _number(0.6, 0, 1)
-    top: float = _number(100, 1, 100)
-    above: float = _number(0, 0, 99)
-    smooth: bool = True
-    contour: bool = False
-    outlines: bool = True
-    tower: str = _choice("image", "text")
-    target: str = ""
-    beside: str = ""
-    quantity: str = "attention"
-    layer: float = _number(0, 0, 1000)
-    head: str = "mean"
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """What a link may name here. sets: item ids of each image set. colormaps: their names. spec: canonical
-    text of a method spec, or SidelightError. model: SidelightError where (name, pretrained) is unknown.
-    upload: whether the file of a digest is on this server."""
-
-    sets: Mapping[str, tuple[str, ...]]
-    colormaps: tuple[str, ...]
-    spec: Callable[[str], str]
-    model: Callable[[str, str], object]
-    upload: Callable[[str], bool]
-
-
-Checked = tuple[State, tuple[str, ...]]  # a usable state, and a sentence for each thing that was replaced
-
-
-def to_query(state: State) -> dict[str, list[str]]:
-    """The URL's query of a state: defaults left out, prompts too where they are too long for a link."""
-    query: dict[str, list[str]] = {}
-    for item in fields(State):
-        value = getattr(state, item.name)
-        if value != item.default:
-            many = value if isinstance(value, tuple) else (value,)
-            query[item.name] = [f"{v:g}" if isinstance(v, float) else str(v) for v in many]
-    if len(urlencode(query, doseq=True)) > LONGEST_LINK:
-        query.pop("prompts", None)
-    return query
-
-
-def from_query(query: Mapping[str, list[str]], vocabulary: Vocabulary) -> Checked:
-    """The state that a link asks for."""
-    many = {f.name for f in fields(State) if isinstance(f.default, tuple)}
-    return checked({k: v if k in many else v[-1] for k, v in query.items() if v}, vocabulary)
-
-
-def to_json(state: State, upload: bytes | None = None) -> str:
-    """The state as a file, with the bytes of the uploaded image where they shall travel with it."""
-    value: dict[str, Any] = {"sidelight": FORMAT, "state": asdict(state)}
-    if upload is not None:
-        value["upload"] = base64.b64encode(upload).decode("ascii")
-    return json.dumps(value, indent=2)
-
-
-def from_json(text: str | bytes, vocabulary: Vocabulary) -> Checked:
-    """The state in a file that `to_json` wrote; SidelightError where it is no such file.
-
-    Keep the image that it carries first (`upload_in`), so that the state may name it.
-    """
-    return checked(_parsed(text)["state"], vocabulary)
-
-
-def upload_in(text: str | bytes) -> bytes | None:
-    """The uploaded image that a saved state carries, or None; SidelightError where it is damaged."""
-    value = _parsed(text).get("upload")
-    if value is None:
-        return None
-    try:
-        return base64.b64decode(value, validate=True)
-    except (TypeError, ValueError, binascii.Error):
-        raise SidelightError("The image inside this state file is damaged; save the state again.") from None
-
-
-def _parsed(text: str | bytes) -> dict[str, Any]:
-    if len(text) > LONGEST_FILE:
-        raise SidelightError("This state file is larger than 64 MB; choose one that Sidelight saved.")
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict) or not isinstance(value.get("state"), dict):
-        raise SidelightError("This is no saved state; choose a JSON file that Sidelight saved.")
-    if value.get("sidelight") != FORMAT:
-        raise SidelightError("This state was saved by a newer Sidelight; update this one to open it.")
-    return value
-
-
-def checked(raw: Mapping[str, Any], vocabulary: Vocabulary) -> Checked:
-    """A state from untrusted values: text as in a link, or typed as in a file."""
-    problems: list[str] = []
-    values: dict[str, Any] = {}
-    for item in fields(State):
-        if item.name in raw:
-            try:
-                values[item.name] = _value(item, raw[item.name])
-            except SidelightError as error:
-                problems.append(str(error))
-    state = State(**values)
-    for check in (_known_place, _known_methods, _known_models, _known_looks):
-        state, found = check(state, vocabulary)
-        problems += found
-    return state, tuple(problems)
-
-
-def _value(item: Field, raw: Any) -> Any:
-    """One field's value in its type; SidelightError names what it takes."""
-    default = item.default
-    if isinstance(default, tuple):
-        many = raw if isinstance(raw, (list, tuple)) else [raw]
-        return lines("\n".join(v for v in many if isinstance(v, str)))
-    if isinstance(default, bool):
-        if raw in (True, False, "True", "False"):
-            return raw in (True, "True")
-        raise SidelightError(f"{item.name} is True or False, not {_short(raw)}.")
-    if isinstance(default, (int, float)):
-        low, high = item.metadata["range"]
-        try:
-            number = float(raw)
-        except (TypeError, ValueError, OverflowError):
-            number = low - 1
-        if low <= number <= high:
-            return number
-        raise SidelightError(f"{item.name} is a number from {low:g} to {high:g}, not {_short(raw)}.")
-    if not isinstance(raw, str):
-        raise SidelightError(f"{item.name} is a text, not {_short(raw)}.")
-    options = item.metadata.get("options")
-    if options and raw not in options:
-        raise SidelightError(f"{item.name} is one of {', '.join(options)}, not {_short(raw)}.")
-    return _clean(raw)
-
-
-def lines(text: str) -> tuple[str, ...]:
-    """The entries of a text with one a line: trimmed, without blank lines and repetitions, in their order."""
-    entries = (_clean(line).strip()[:LONGEST_PROMPT] for line in re.split(r"[\r\n]+", text))
-    return tuple(dict.fromkeys(entry for entry in entries if entry))
-
-
-def _clean(text: str) -> str:
-    """Lone surrogates cannot be written to a URL, a file or a key; they become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _known_place(state: State, here: Vocabulary) -> tuple[State, list[str]]:
-    problems = []
-    if state.image_set not in here.sets:
-        other = State.image_set if State.image_set in here.sets else next(iter(here.sets), State.image_set)
-        problems.append(f"There is no image set {_short(state.image_set)} here; showing {other}.")
-        state = replace(state, image_set=other, image="")
-    elif state.image and state.image not in here.sets[state.image_set]:
-        problems.append(f"{state.image_set} has no image {_short(state.image)}; showing its first.")
-        state = replace(state, image="")
-    if state.upload and not DIGEST.fullmatch(state.upload):
-        problems.append("The uploaded image that this link names is not valid; upload the image again.")
-        state = replace(state, upload="")
-    elif state.upload and not here.upload(state.upload):
-        problems.append(
-            "The uploaded image of this link is not on this server; upload the file to see the same here."
-        )
-        state = replace(state, upload="")
-    return state, problems
-
-
-def _known_methods(state: State, here: Vocabulary) -> tuple[State, list[str]]:
-    specs, problems = [], []
-    for text in state.methods:
-        try:
-            specs.append(here.spec(text))
-        except SidelightError as error:
-            problems.append(str(error))
-    return replace(state, methods=tuple(dict.fromkeys(specs)) or State.methods), problems
-
-
-def _known_models(state: State, here: Vocabulary) -> tuple[State, list[str]]:
-    problems = []
-    try:
-        here.model(state.model, state.pretrained)
-    except SidelightError as error:
-        problems.append(f"{error} Showing the bundled model.")
-        state = replace(state, model=State.model, pretrained=State.pretrained)
-    if state.second_model:
-        try:
-            here.model(state.second_model, state.second_pretrained)
-        except SidelightError as error:
-            problems.append(f"{error} Showing one model.")
-            state = replace(state, second_model="", second_pretrained="")
-    return state, problems
-
-
-def _known_looks(state: State, here: Vocabulary) -> tuple[State, list[str]]:
-    if state.colormap in here.colormaps:
-        return state, []
-    known = ", ".join(here.colormaps)
-    problem = f"There is no colormap {_short(state.colormap)}; the colormaps are {known}."
-    return replace(state, colormap=State.colormap), [problem]
-
-
-# The session. The state is held beside the query, for two reasons: Streamlit drops the query when the page
-# changes, and a click that comes while the last change is still on its way to the browser carries the query from
-# before it. Any other query that differs from the one written last comes from the person, who pasted a link or
-# went back, and wins.
-
-_HELD, _LINKS, _PROBLEMS = "sidelight_state", "sidelight_links", "sidelight_problems"
+_HELD, _SEEN, _PROBLEMS = "sidelight_state", "sidelight_seen", "sidelight_problems"
 ON_ITS_WAY = 5.0  # seconds that a new query may take to reach a busy browser
 Query = dict[str, list[str]]
 
 
 @dataclass(frozen=True)
-class _Links:
+class _Seen:
     """The queries of a session, the last one written last, and when that was (seconds, monotonic)."""
 
     queries: tuple[Query, ...] = ()
     written: float = 0.0
 
-    def then(self, query: Query, now: float) -> _Links:
+    def then(self, query: Query, now: float) -> _Seen:
         if self.queries and self.queries[-1] == query:
             return self
-        return _Links((*self.queries[-9:], query), now)
+        return _Seen((*self.queries[-9:], query), now)
 
     def stale(self, query: Query, now: float) -> bool:
         """Whether a query is one from before the last change, which the browser had not heard of yet."""
@@ -309,15 +45,13 @@ def current() -> State:
     """The state of this session, from its link on the first run."""
     query = _query()
     held: State | None = st.session_state.get(_HELD)
-    links: _Links = st.session_state.get(_LINKS, _Links())
-    if held is not None and query == links.queries[-1]:
+    seen: _Seen = st.session_state.get(_SEEN, _Seen())
+    if held is not None and query == seen.queries[-1]:
         return held
-    if held is not None and (not query or links.stale(query, time.monotonic())):
+    if held is not None and (not query or seen.stale(query, time.monotonic())):
         return _hold(held)
-    from dashboard import gateway  # here because the gateway is written in terms of State
-
-    state, st.session_state[_PROBLEMS] = from_query(query, gateway.vocabulary())
-    st.session_state[_LINKS] = links.then(query, time.monotonic())
+    state, st.session_state[_PROBLEMS] = links.from_query(query, gateway.vocabulary())
+    st.session_state[_SEEN] = seen.then(query, time.monotonic())
     return _hold(state)
 
 
@@ -329,9 +63,7 @@ def update(**changes: Any) -> State:
 
 def open_json(text: str | bytes) -> State:
     """Take over a saved state; SidelightError where the file is none."""
-    from dashboard import gateway
-
-    state, st.session_state[_PROBLEMS] = from_json(text, gateway.vocabulary())
+    state, st.session_state[_PROBLEMS] = links.from_json(text, gateway.vocabulary())
     return _hold(state)
 
 
@@ -340,19 +72,14 @@ def problems() -> tuple[str, ...]:
     return st.session_state.get(_PROBLEMS, ())
 
 
-def linkable(state: State) -> bool:
-    """Whether the prompts fit into the link."""
-    return not state.prompts or "prompts" in to_query(state)
-
-
 def _query() -> Query:
     return {key: st.query_params.get_all(key) for key in st.query_params}
 
 
 def _hold(state: State) -> State:
-    query = to_query(state)
-    links = st.session_state.get(_LINKS, _Links())
-    st.session_state[_HELD], st.session_state[_LINKS] = state, links.then(query, time.monotonic())
+    query = links.to_query(state)
+    seen = st.session_state.get(_SEEN, _Seen())
+    st.session_state[_HELD], st.session_state[_SEEN] = state, seen.then(query, time.monotonic())
     if _query() != query:
         st.query_params.from_dict(query)
     return state

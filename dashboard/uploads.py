@@ -5,12 +5,13 @@ A path is built from a checked hex digest alone, never from anything that a pers
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
-from dashboard.state import DIGEST
+DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Uploads:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import gateway, state
+from dashboard import gateway, links, state
 from dashboard.text import plain, shortened
 from engine.types import SidelightError
 
@@ -25,7 +25,7 @@ def draw() -> None:
         "Prompts, one a line",
         key="prompts",
         height="content",
-        on_change=lambda: _write(state.lines(st.session_state["prompts"])),
+        on_change=lambda: _write(links.lines(st.session_state["prompts"])),
     )
     if own:
         chips = list(dict.fromkeys(own))[:CHIPS]
@@ -62,7 +62,7 @@ def _cautions(shown: state.State, used: tuple[str, ...]) -> list[str]:
         some = ", ".join(shortened(word, 30) for word in unknown[:MOST_WORDS])
         more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
         said.append(f"This model never saw {some}{more}: what it says of such words means nothing.")
-    if not state.linkable(shown):
+    if not links.linkable(shown):
         said.append("These prompts are too long for a link; save the session as a file to share it.")
     return said
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import gateway, notes, state
+from dashboard import gateway, links, notes, state
 from engine.types import SidelightError
 
 
@@ -14,7 +14,7 @@ def draw() -> None:
         st.caption("The address of this page is a link to what you see. A file also carries an upload.")
         st.download_button(
             "Save as JSON",
-            data=lambda: state.to_json(shown, gateway.upload(shown.upload) if shown.upload else None),
+            data=lambda: links.to_json(shown, gateway.upload(shown.upload) if shown.upload else None),
             file_name="sidelight.json",
             mime="application/json",
             on_click="ignore",
@@ -32,7 +32,7 @@ def _open(key: str) -> None:
     st.session_state["files"] += 1
     try:
         text = file.getvalue()
-        carried = state.upload_in(text)
+        carried = links.upload_in(text)
         if carried is not None:
             gateway.keep_upload(carried, "upload")
         state.open_json(text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import gateway, progress, state
+from dashboard import gateway, links, progress, state
 from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.matrix import matrix
 from dashboard.text import plain
@@ -85,7 +85,7 @@ def _maps(found: Sequence[Line]) -> None:
 
 def _display(told: dict) -> None:
     known = {name: told[name] for name in DISPLAY if name in told}
-    checked, _ = state.checked(known, gateway.vocabulary())
+    checked, _ = links.checked(known, gateway.vocabulary())
     state.update(**{name: getattr(checked, name) for name in DISPLAY})
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dashboard import gateway
+from dashboard.choices import State
 from dashboard.components.grid import Column, Picture, Row, Tile
-from dashboard.state import State
 from engine.types import Explanation, Failure, Map, Target
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard import gateway, state
-from dashboard.state import State
+from dashboard.choices import State
 from dashboard.views.compare_rows import Line
 
 

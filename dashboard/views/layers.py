@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import gateway, progress, state
+from dashboard import gateway, links, progress, state
 from dashboard.components.layers import VIEW, Panel, layers
 from dashboard.text import plain, shortened
 from dashboard.views import layers_panels
@@ -84,5 +84,5 @@ def _drawing(then: state.State, panels: tuple[Panel, ...]) -> None:
 
 def _told(view: dict) -> None:
     known = {name: view[name] for name in VIEW if name in view}
-    checked, _ = state.checked(known, gateway.vocabulary())
+    checked, _ = links.checked(known, gateway.vocabulary())
     state.update(**{name: getattr(checked, name) for name in VIEW})

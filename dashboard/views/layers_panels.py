@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dashboard import gateway
+from dashboard.choices import State
 from dashboard.components.grid import Picture
 from dashboard.components.layers import Panel
-from dashboard.state import State
 from engine.types import SidelightError, Target
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def _panel(asked: State, target: Target) -> tuple[Panel, Job | None]:
     if asked.tower == "image":
         jpeg = gateway.picture(image, PICTURE_SIDE)
         panel = replace(panel, picture=Picture(jpeg, image.size, gateway.seen(asked), image.name))
-    return replace(panel, summary=summary, rows=_rows(asked, target, summary)), None
+    rows = _rows(asked, target, summary)
+    return replace(panel, summary=summary, rows_of=quantity(asked).name, rows=rows), None
 
 
 def _lacking(panel: Panel, job: Job | None) -> Panel:

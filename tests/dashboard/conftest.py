@@ -14,7 +14,7 @@ from PIL import Image as Pillow
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
-from dashboard.state import State
+from dashboard.choices import State
 from dashboard.uploads import Uploads
 from engine import datasets
 from engine.types import Explanation, Failure, Map, ModelInfo, Preprocess, Progress, SidelightError, Target

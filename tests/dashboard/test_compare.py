@@ -13,8 +13,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
+from dashboard.choices import State
 from dashboard.components import grid
-from dashboard.state import State
 from dashboard.views import compare_rows, compare_take
 from engine.cli import parser
 from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess, Target

@@ -9,7 +9,7 @@ import re
 import pytest
 from PIL import Image as Pillow
 
-from dashboard import gateway, state
+from dashboard import gateway, links, state
 
 
 def png(size=(30, 20), colour="yellow") -> bytes:
@@ -163,7 +163,7 @@ def test_a_file_that_is_no_image_is_refused_in_one_sentence(opened, name, data):
 def test_a_session_file_brings_state_and_upload_back(opened, tmp_path):
     data = png((25, 25))
     digest = gateway.keep_upload(data, "x.png")
-    text = state.to_json(state.State(upload=digest, prompts=("a cat",), resize="fit"), data)
+    text = links.to_json(state.State(upload=digest, prompts=("a cat",), resize="fit"), data)
     gateway.uploads().forget(digest)
     test = opened("compare")
     test.file_uploader(key="file0").upload("session.json", text.encode()).run()

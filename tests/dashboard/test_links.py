@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard import state
-from dashboard.state import State, Vocabulary
+from dashboard import links
+from dashboard.choices import State
+from dashboard.links import Vocabulary
 from engine.types import SidelightError
 
 SETS = {"scenes": ("scene-00", "scene-01"), "photos": ("cat", "sub/ünï")}
@@ -35,10 +36,10 @@ def model(name, pretrained):
 VOCABULARY = Vocabulary(SETS, COLORMAPS, spec, model, lambda digest: digest == HERE)
 
 
-def through_link(shown: State) -> state.Checked:
+def through_link(shown: State) -> links.Checked:
     """As a browser would send it back."""
-    query = parse_qs(urlencode(state.to_query(shown), doseq=True), keep_blank_values=True)
-    return state.from_query(query, VOCABULARY)
+    query = parse_qs(urlencode(links.to_query(shown), doseq=True), keep_blank_values=True)
+    return links.from_query(query, VOCABULARY)
 
 
 def one_of(item):
@@ -50,7 +51,7 @@ def one_of(item):
     return st.booleans() if isinstance(item.default, bool) else st.just(item.default)
 
 
-prompt = st.text(min_size=1, max_size=40).map(lambda t: state.lines(t)[:1]).filter(bool).map(lambda t: t[0])
+prompt = st.text(min_size=1, max_size=40).map(lambda t: links.lines(t)[:1]).filter(bool).map(lambda t: t[0])
 
 
 @st.composite
@@ -77,15 +78,15 @@ def states(draw):
 def test_a_link_brings_the_state_back(shown):
     back, problems = through_link(shown)
     assert problems == ()
-    assert state.linkable(shown)
+    assert links.linkable(shown)
     assert back == shown
 
 
 @given(states(), st.none() | st.binary(max_size=100))
 def test_a_file_brings_state_and_upload_back(shown, upload):
-    text = state.to_json(shown, upload)
-    assert state.from_json(text, VOCABULARY) == (shown, ())
-    assert state.upload_in(text) == upload
+    text = links.to_json(shown, upload)
+    assert links.from_json(text, VOCABULARY) == (shown, ())
+    assert links.upload_in(text) == upload
 
 
 @pytest.mark.parametrize(
@@ -103,25 +104,25 @@ def test_a_file_brings_state_and_upload_back(shown, upload):
 def test_any_text_is_a_prompt(text):
     shown = State(prompts=(text,))
     assert through_link(shown) == (shown, ())
-    assert state.from_json(state.to_json(shown), VOCABULARY) == (shown, ())
+    assert links.from_json(links.to_json(shown), VOCABULARY) == (shown, ())
 
 
 def test_a_prompt_of_ten_thousand_characters_is_kept_in_a_file_and_left_out_of_the_link():
-    shown = State(prompts=("é" * state.LONGEST_PROMPT,), resize="fit")
-    assert state.from_json(state.to_json(shown), VOCABULARY) == (shown, ())
-    assert not state.linkable(shown)
+    shown = State(prompts=("é" * links.LONGEST_PROMPT,), resize="fit")
+    assert links.from_json(links.to_json(shown), VOCABULARY) == (shown, ())
+    assert not links.linkable(shown)
     back, problems = through_link(shown)
     assert back == State(resize="fit") and problems == ()
 
 
 def test_lines_are_trimmed_and_blank_or_repeated_ones_dropped():
-    assert state.lines("  a dog \r\n\n   \na cat\na dog\n") == ("a dog", "a cat")
-    assert state.lines(" \n\t\n") == ()
-    assert state.lines("x" * 20_000) == ("x" * state.LONGEST_PROMPT,)
+    assert links.lines("  a dog \r\n\n   \na cat\na dog\n") == ("a dog", "a cat")
+    assert links.lines(" \n\t\n") == ()
+    assert links.lines("x" * 20_000) == ("x" * links.LONGEST_PROMPT,)
 
 
 def test_half_a_character_does_not_break_link_or_file():
-    back, _ = state.from_json('{"sidelight": 1, "state": {"prompts": ["a\\ud800b"]}}', VOCABULARY)
+    back, _ = links.from_json('{"sidelight": 1, "state": {"prompts": ["a\\ud800b"]}}', VOCABULARY)
     assert back.prompts == ("a?b",)
     assert through_link(back) == (back, ())
 
@@ -146,7 +147,7 @@ def test_half_a_character_does_not_break_link_or_file():
     ],
 )
 def test_what_a_link_gets_wrong_is_named_in_one_sentence_and_replaced(query, expected, named):
-    shown, problems = state.from_query(query, VOCABULARY)
+    shown, problems = links.from_query(query, VOCABULARY)
     assert shown == expected
     assert len(problems) == 1
     assert named in problems[0] and problems[0].endswith(".") and "\n" not in problems[0]
@@ -154,7 +155,7 @@ def test_what_a_link_gets_wrong_is_named_in_one_sentence_and_replaced(query, exp
 
 def test_the_rest_of_a_bad_link_is_kept():
     query = {"image_set": ["scenes"], "image": ["scene-01"], "model": ["?"], "prompts": ["x"], "foo": ["bar"]}
-    shown, problems = state.from_query(query, VOCABULARY)
+    shown, problems = links.from_query(query, VOCABULARY)
     assert shown == State(image="scene-01", prompts=("x",))
     assert len(problems) == 1
 
@@ -169,9 +170,9 @@ any_json = st.recursive(
 @given(st.dictionaries(st.sampled_from([f.name for f in fields(State)]), any_json))
 def test_any_values_in_a_file_give_a_usable_state(values):
     text = json.dumps({"sidelight": 1, "state": values})
-    shown, problems = state.from_json(text, VOCABULARY)
+    shown, problems = links.from_json(text, VOCABULARY)
     assert all(problem.endswith(".") for problem in problems)
-    assert state.from_json(state.to_json(shown), VOCABULARY) == (shown, ())
+    assert links.from_json(links.to_json(shown), VOCABULARY) == (shown, ())
 
 
 @pytest.mark.parametrize(
@@ -187,16 +188,16 @@ def test_any_values_in_a_file_give_a_usable_state(values):
 )
 def test_a_file_that_is_no_state_is_refused_in_one_sentence(text, named):
     with pytest.raises(SidelightError, match=named):
-        state.from_json(text, VOCABULARY)
+        links.from_json(text, VOCABULARY)
 
 
 @pytest.mark.parametrize("carried", ["***", 3, ["x"]])
 def test_a_damaged_upload_in_a_file_is_refused(carried):
     with pytest.raises(SidelightError, match="damaged"):
-        state.upload_in(json.dumps({"sidelight": 1, "state": {}, "upload": carried}))
+        links.upload_in(json.dumps({"sidelight": 1, "state": {}, "upload": carried}))
 
 
 def test_without_any_set_the_state_is_still_usable():
     empty = Vocabulary({}, COLORMAPS, spec, model, lambda digest: False)
-    shown, problems = state.from_query({"image": ["x"]}, empty)
+    shown, problems = links.from_query({"image": ["x"]}, empty)
     assert shown == State() and len(problems) == 1

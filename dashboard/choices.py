@@ -1,0 +1,66 @@
+"""Everything that a person can choose, as one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.types import RESIZE_POLICIES
+
+
+def _choice(*options: str) -> Any:
+    """A field that takes one of `options`; the first is the default."""
+    return field(default=options[0], metadata={"options": options})
+
+
+def _number(default: float, low: float, high: float) -> Any:
+    return field(default=default, metadata={"range": (low, high)})
+
+
+@dataclass(frozen=True)
+class State:
+    """All choices of a session. Field names are also the names in links and files.
+
+    image: id of an item of `image_set`, '' for its first. upload: digest of an uploaded file; where it is
+    set, it is shown instead of the set's image. prompts: () means the image's own. methods: canonical specs.
+    second_model: '' for none. rows: what the rows of the grid are. opacity: of the map over the image, 0 to
+    1. top: per cent of the patches, strongest first, that are drawn; above: or those from this per cent of
+    the scale on. outlines: of the set's masks or boxes.
+
+    Of the Layers page. tower: whose layers. target: a prompt, or `image:` and the id of another image of the
+    set; '' for the first prompt. beside: a second target, or `model:` for the second model; '' for none.
+    quantity: its name in the engine. layer: counted from 1, 0 for the last. head: 'mean', 'max' or a number
+    from 1. source: '' for the pooled token, 'row,column' of a patch, or the place of a token of the prompt;
+    from 1.
+    """
+
+    image_set: str = "scenes"
+    image: str = ""
+    upload: str = ""
+    prompts: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ("grad_eclip", "game", "grad_cam", "maskclip", "self_attention")
+    model: str = "bundled"
+    pretrained: str = ""
+    second_model: str = ""
+    second_pretrained: str = ""
+    resize: str = _choice(*RESIZE_POLICIES)
+    sign: str = _choice("default", "positive", "signed", "negative")
+    rows: str = _choice("prompts", "images", "models")
+    contrast: bool = False
+    transpose: bool = False
+    draw: str = _choice("overlay", "map", "masked")
+    colormap: str = "inferno"
+    scale: str = _choice("map", "shared", "clip", "rank")
+    opacity: float = _number(0.6, 0, 1)
+    top: float = _number(100, 1, 100)
+    above: float = _number(0, 0, 99)
+    smooth: bool = True
+    contour: bool = False
+    outlines: bool = True
+    tower: str = _choice("image", "text")
+    target: str = ""
+    beside: str = ""
+    quantity: str = "attention"
+    layer: float = _number(0, 0, 1000)
+    head: str = "mean"
+    source: str = ""
