@@ -35,7 +35,7 @@ START = 5.0  # first value of alpha: nearly all information passes
     own_score="mean cosine over 10 noisy passes through the bottleneck",
     needs=Needs(blocks=0),
     departures=(
-        "The authors embed the prompt without the causal mask and project it twice (label='authors'); that is "
+        "The authors embed prompts without causal mask and project them twice (label='authors'), which is "
         "not the model's text embedding. Their default is layer 9, which shallow models lack; ours is three "
         "quarters of the depth, 9 of 12. Their KL turns infinite after some 13 steps; ours stays finite."
     ),
