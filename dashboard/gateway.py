@@ -14,6 +14,7 @@ import threading
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +30,10 @@ from dashboard.uploads import Uploads
 from engine.types import Explanation, Image, ModelInfo, Request, SidelightError, Target
 
 if TYPE_CHECKING:
-    from engine.datasets import ImageSet, Item, ObjectBox
+    from engine.datasets import ImageSet, Item
     from engine.jobs import Job, Jobs
     from engine.layers import Computed, Quantity, Rows, Share, Summary
+    from engine.objects import ObjectBox
     from engine.registry import Method
 
 log = logging.getLogger(__name__)
@@ -333,7 +335,7 @@ def outlines(state: State) -> tuple[Outline, ...]:
     return _outlines(found.objects) if found else ()
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
+@lru_cache(maxsize=256)
 def _outlines(objects: tuple[ObjectBox, ...]) -> tuple[Outline, ...]:
     made = []
     for thing in objects:

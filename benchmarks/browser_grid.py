@@ -1,0 +1,179 @@
+"""A stored grid of 36 maps in the browser, beside an empty rerun of the same page in the same run.
+
+python benchmarks/browser_grid.py --rounds 9
+
+Budgets (DESIGN: Speed): 30 ms of server work, 2.5 times the click-to-pixels of an empty rerun, no torch. Maps
+of random numbers lie in a store of their own under the keys of the real ones. Server work is the time of the
+page's own thread, so that other load on the machine does not count; what the browser waits is the clock on
+the wall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from dashboard import gateway  # noqa: E402  after the path is set
+from dashboard.components import grid  # noqa: E402
+from dashboard.state import State  # noqa: E402
+from dashboard.views import compare_rows  # noqa: E402
+
+METHODS = ("grad_eclip", "game", "grad_cam", "maskclip", "self_attention", "rollout")
+PROMPTS = ("a dog", "an airplane", "a tree", "a lobster", "a lollipop", "a cat")
+WORK_BUDGET, RATIO_BUDGET = 30, 2.5  # milliseconds; click-to-pixels in empty reruns
+# Clicks a button, waits for what it brings and for the frame after it; milliseconds.
+CLICK = """async ([button, wanted]) => {
+    const all = function* (root) {
+        for (const element of root.querySelectorAll("*")) {
+            yield element;
+            if (element.shadowRoot) yield* all(element.shadowRoot);
+        }
+    };
+    const find = (selector) => { for (const e of all(document)) if (e.matches(selector)) return e; };
+    const painted = () => find(".sidelight-grid")?.dataset.painted;
+    const before = painted();
+    const start = performance.now();
+    find(button).click();
+    while (!find(wanted) || (before && painted() === before)) await new Promise(requestAnimationFrame);
+    await new Promise(requestAnimationFrame);
+    return performance.now() - start;
+}"""
+
+
+def states() -> list[State]:
+    """Two images, to go back and forth between."""
+    asked = State(methods=METHODS, prompts=PROMPTS, sign="positive")
+    return [replace(asked, image=item.id) for item in gateway.image_set(asked.image_set).items[:2]]
+
+
+def fill() -> None:
+    """Put random maps under the keys of the real ones."""
+    from engine.explain import keys, stored
+    from engine.store import default_store
+
+    rng = np.random.default_rng(0)
+    for state in states():
+        request = gateway.request(state)
+        shape = stored(request).grid
+        for key in keys(request):
+            facts = {"score": 0.3, "explained_score": 0.3, "seconds": 0.01, "note": ""}
+            default_store().put(key, {"map": rng.random(shape).astype(np.float32)}, facts)
+
+
+def page() -> None:
+    """What the server draws: the grid of one of the two images, or nothing but a number."""
+    turn = st.session_state.get("turn", 0) + 1
+    st.session_state["turn"] = turn
+    st.button("Again", key="again")
+    if st.query_params.get("draw") == "grid":
+        start = time.thread_time()
+        found = compare_rows.lines(states()[turn % 2])
+        pictures, rows = compare_rows.pictures(found)
+        display = {name: getattr(State(), name) for name in grid.DISPLAY}
+        grid.grid(pictures, compare_rows.columns(found), rows, compare_rows.tiles(found), display, key="grid")
+        work = 1000 * (time.thread_time() - start)
+        payload = grid.payload((), compare_rows.columns(found), rows, compare_rows.tiles(found))
+        sizes = f"{len(json.dumps(payload))} {sum(len(p.jpeg) for p in pictures)}"
+        st.html(f'<i class="facts" data-work="{work}" data-sizes="{sizes}"></i>')
+    torch = "torch" in sys.modules
+    st.html(f'<i class="turn{turn}" data-torch="{torch}"></i>')
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "streamlit", "run", __file__, "--server.headless", "true"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([*words, "--server.port", str(port)], cwd=ROOT, stdout=log, stderr=log)
+        try:
+            for _ in range(300):
+                try:
+                    urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=2).close()
+                    break
+                except OSError:
+                    time.sleep(0.2)
+            yield f"http://localhost:{port}"
+        finally:
+            server.terminate()
+            server.wait(20)
+
+
+def measure(rounds: int) -> dict[str, float]:
+    """Medians over rounds in which grid and empty rerun take turns."""
+    from playwright.sync_api import sync_playwright
+
+    fill()
+    folder = Path(os.environ["SIDELIGHT_CACHE"])
+    clicks: dict[str, list[float]] = {"grid": [], "empty": []}
+    work = []
+    with served(folder) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        tabs = {}
+        for name in clicks:
+            tabs[name] = browser.new_page(viewport={"width": 1440, "height": 1000})
+            tabs[name].goto(f"{address}/?draw={name}")
+            tabs[name].locator(".turn1").wait_for(state="attached", timeout=60_000)
+        tabs["grid"].locator(".sidelight-grid[data-painted]").wait_for()
+        for turn in range(2, rounds + 4):  # the first two fill the caches of pictures
+            for name, tab in tabs.items():
+                tab.bring_to_front()
+                clicks[name].append(tab.evaluate(CLICK, [".st-key-again button", f".turn{turn}"]))
+            work.append(float(tabs["grid"].locator("i.facts").get_attribute("data-work")))
+        sizes = tabs["grid"].locator("i.facts").get_attribute("data-sizes").split()
+        torch = tabs["grid"].locator(f".turn{turn}").get_attribute("data-torch") == "True"
+        browser.close()
+    grid_ms, empty_ms = (statistics.median(clicks[name][2:]) for name in ("grid", "empty"))
+    return {
+        "server work, ms": statistics.median(work[2:]),
+        "click to pixels, ms": grid_ms,
+        "empty rerun, ms": empty_ms,
+        "ratio": grid_ms / empty_ms,
+        "payload without pictures, kB": int(sizes[0]) / 1000,
+        "pictures, kB": int(sizes[1]) / 1000,
+        "torch loaded": torch,
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SIDELIGHT_CACHE"] = folder
+        found = measure(rounds)
+    print("| 36 stored maps | measured | budget |\n|---|---|---|")
+    budgets = {"server work, ms": WORK_BUDGET, "ratio": RATIO_BUDGET}
+    for name, value in found.items():
+        print(
+            f"| {name} | {value if isinstance(value, bool) else f'{value:.1f}'} | {budgets.get(name, '')} |"
+        )
+    kept = all(found[name] <= budget for name, budget in budgets.items()) and not found["torch loaded"]
+    return 0 if kept else 1
+
+
+if __name__ == "__main__":
+    if st.runtime.exists():
+        page()
+    else:
+        sys.exit(main())
