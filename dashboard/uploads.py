@@ -11,6 +11,8 @@ import uuid
 from contextlib import suppress
 from pathlib import Path
 
+from engine.types import SidelightError
+
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -43,9 +45,14 @@ class Uploads:
         return self._path(digest).is_file() or digest in self._memory
 
     def forget(self, digest: str) -> None:
+        """Remove a file; SidelightError where the folder does not let it go."""
         with self._lock:
             self._memory.pop(digest, None)
-        self._path(digest).unlink(missing_ok=True)
+        if self._path(digest).is_file():
+            try:
+                self._path(digest).unlink(missing_ok=True)
+            except OSError as error:
+                raise SidelightError(f"The upload cannot be removed ({error.strerror}).") from error
 
     def _path(self, digest: str) -> Path:
         if not DIGEST.fullmatch(digest):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import gateway, notes, state
+from dashboard import fields, gateway, notes, state
 from dashboard.components.thumbnails import Thumbnail, thumbnails
 from dashboard.text import plain, shortened
 from engine.types import RESIZE_POLICIES, SidelightError
@@ -36,15 +36,15 @@ def draw() -> None:
 
 def _set(shown: state.State) -> None:
     titles = {s.name: s.title for s in gateway.sets()}
-    st.session_state["set"] = shown.image_set if shown.image_set in titles else None
+    key = fields.key("set", shown.image_set if shown.image_set in titles else None)
     st.selectbox(
         "Image set",
         list(titles),
         index=0 if titles else None,  # with a default there is nothing to clear
         format_func=titles.get,
-        key="set",
+        key=key,
         placeholder="Put images into data/sets",
-        on_change=lambda: state.update(image_set=st.session_state["set"], image="", upload=""),
+        on_change=lambda: state.update(image_set=st.session_state[key], image="", upload=""),
     )
 
 
@@ -150,14 +150,14 @@ def _take(key: str) -> None:
 
 
 def _resize(shown: state.State) -> None:
-    st.session_state["resize"] = shown.resize
+    key = fields.key("resize", shown.resize)
     st.segmented_control(
         "What the model sees",
         RESIZE_POLICIES,
         required=True,
         format_func=POLICIES.get,
-        key="resize",
-        on_change=lambda: state.update(resize=st.session_state["resize"]),
+        key=key,
+        on_change=lambda: state.update(resize=st.session_state[key]),
         help="Crop: the middle square, as CLIP's authors do. Fit: all of it at its own aspect ratio. "
         "Squash: all of it, pressed into the square.",
     )

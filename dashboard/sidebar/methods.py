@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from dashboard import gateway, notes, state
+from dashboard import fields, gateway, notes, state
 from dashboard.text import plain
 from engine.types import SidelightError
 
@@ -24,37 +24,38 @@ SIGNS = {
 def draw() -> None:
     shown = state.current()
     known = gateway.methods()
-    st.session_state["methods"] = list(shown.methods)
+    chosen = fields.key("methods", list(shown.methods))
     st.multiselect(
         "Methods",
         list(dict.fromkeys((*known, *shown.methods))),
         format_func=lambda spec: known[spec].title if spec in known else spec,
-        key="methods",
+        key=chosen,
         accept_new_options=True,
         placeholder="Choose, or type grad_eclip(layers=2)",
         on_change=_choose,
+        args=(chosen,),
     )
     notes.show("methods")
     row = st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom")
     with row.popover("Parameters", icon=":material/tune:"):
         _parameters(known)
-    st.session_state["sign"] = shown.sign
+    sign = fields.key("sign", shown.sign)
     row.selectbox(
         "Evidence",
         list(SIGNS),
         format_func=SIGNS.get,
-        key="sign",
+        key=sign,
         label_visibility="collapsed",
-        on_change=lambda: state.update(sign=st.session_state["sign"]),
+        on_change=lambda: state.update(sign=st.session_state[sign]),
         help="For: what raises the score. Against: what lowers it. Own: as each method is defined; a method "
         "without a sign stays as it is.",
     )
 
 
-def _choose() -> None:
+def _choose(key: str) -> None:
     """Take over the list; a spec that is not valid is left out and named."""
     specs, problem = [], ""
-    for text in st.session_state["methods"]:
+    for text in st.session_state[key]:
         try:
             specs.append(gateway.canonical(text))
         except SidelightError as error:

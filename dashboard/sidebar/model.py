@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import gateway, notes, state
+from dashboard import fields, gateway, notes, state
 from engine.types import SidelightError
 
 BUNDLED = state.State.model
@@ -31,45 +31,41 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
     if st.session_state.get(f"of {model}") != (name, pretrained):  # the state changed elsewhere
         asked = name
         st.session_state[f"of {model}"] = (name, pretrained)
-    st.session_state[model] = asked
+    key = fields.key(model, asked)
     st.selectbox(
         label,
         list(dict.fromkeys((*names, asked))),
         format_func=lambda n: n or "None",
-        key=model,
+        key=key,
         accept_new_options=True,
         help="The bundled model, an open_clip name, or the path of an open_clip config (.json).",
         on_change=_asked,
-        args=(model, weights),
+        args=(key, model, weights),
     )
     if asked not in (BUNDLED, NONE):
-        if asked == name:
-            st.session_state[weights] = pretrained
         tags = gateway.tags(asked)
+        key = fields.key(weights, pretrained) if asked == name else f"{weights} of {asked}"
         st.text_input(
             "Weights",
-            key=weights,
+            key=key,
             placeholder="A tag such as openai, or a file's path",
-            help=f"Its tags are {', '.join(tags)}."
-            if tags
-            else "One of open_clip's tags, or a weights file.",
+            help=f"Its tags are {', '.join(tags)}." if tags else "A tag of open_clip, or a weights file.",
             on_change=_weighed,
-            args=(model, weights),
+            args=(key, model, weights, asked),
         )
     notes.show(model)
 
 
-def _asked(model: str, weights: str) -> None:
-    asked = st.session_state[model] or NONE
-    st.session_state[f"asked {model}"], st.session_state[weights] = asked, ""
+def _asked(key: str, model: str, weights: str) -> None:
+    asked = st.session_state[f"asked {model}"] = st.session_state[key] or NONE
     if asked in (BUNDLED, NONE):
         state.update(**{model: asked, weights: ""})
     else:
         notes.say(model, f"Choose the weights of {asked} below.")
 
 
-def _weighed(model: str, weights: str) -> None:
-    asked, chosen = st.session_state[model], st.session_state[weights].strip()
+def _weighed(key: str, model: str, weights: str, asked: str) -> None:
+    chosen = st.session_state[key].strip()
     try:
         gateway.describe(asked, chosen)
     except SidelightError as error:

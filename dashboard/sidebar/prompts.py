@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from dashboard import gateway, links, state
+from dashboard import fields, gateway, links, state
 from dashboard.text import plain, shortened
 from engine.types import SidelightError
 
@@ -20,36 +20,38 @@ def draw() -> None:
         used, own = gateway.prompts(shown), gateway.own_prompts(shown)
     except SidelightError:  # the image's section says what is wrong
         used, own = shown.prompts, ()
-    st.session_state["prompts"] = "\n".join(used)
+    key = fields.key("prompts", "\n".join(used))
     st.text_area(
         "Prompts, one a line",
-        key="prompts",
+        key=key,
         height="content",
-        on_change=lambda: _write(links.lines(st.session_state["prompts"])),
+        on_change=lambda: _write(links.lines(st.session_state[key])),
     )
     if own:
         chips = list(dict.fromkeys(own))[:CHIPS]
-        st.session_state["chips"] = [chip for chip in chips if chip in used]
+        picked = fields.key("chips", [prompt for prompt in used if prompt in chips])
         st.pills(
             "Prompts of this image",
             chips,
             selection_mode="multi",
             format_func=lambda chip: plain(shortened(chip, 40)),
-            key="chips",
+            key=picked,
             label_visibility="collapsed",
             on_change=_toggle,
-            args=(chips,),
+            args=(picked, chips),
         )
     concepts = gateway.concepts() if shown.model == state.State.model else ()
     if concepts:
+        added = fields.key("concept", None)
         st.selectbox(
             "Add a concept",
             concepts,
             index=None,
-            key="concept",
+            key=added,
             placeholder="Add a concept the bundled model knows",
             label_visibility="collapsed",
             on_change=_add,
+            args=(added,),
         )
     for sentence in _cautions(shown, used):
         st.caption(f":material/info: {plain(sentence)}")
@@ -75,16 +77,13 @@ def _write(prompts: tuple[str, ...]) -> None:
     state.update(prompts=prompts)
 
 
-def _toggle(chips: list[str]) -> None:
-    chosen = st.session_state["chips"]
+def _toggle(key: str, chips: list[str]) -> None:
+    chosen = st.session_state[key]
     used = gateway.prompts(state.current())
     kept = tuple(p for p in used if p not in chips or p in chosen)
     _write((*kept, *(chip for chip in chosen if chip not in kept)))
 
 
-def _add() -> None:
-    concept = st.session_state["concept"]
-    if concept:
-        used = gateway.prompts(state.current())
-        _write(used if concept in used else (*used, concept))
-        st.session_state["concept"] = None
+def _add(key: str) -> None:
+    concept, used = st.session_state[key], gateway.prompts(state.current())
+    _write(used if concept in used else (*used, concept))

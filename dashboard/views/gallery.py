@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import gateway, navigation, state
+from dashboard import fields, gateway, navigation, state
 from dashboard.components.thumbnails import Thumbnail, thumbnails
 from dashboard.text import plain
 from engine.types import SidelightError
@@ -25,14 +25,14 @@ def page() -> None:
         raise SidelightError("There are no image sets; put a folder of images into data/sets.")
     shown = state.current()
     names = {s.name: f"{s.title} ({len(s.items)})" for s in sets}
-    st.session_state["gallery_set"] = shown.image_set
+    key = fields.key("gallery set", shown.image_set)
     st.pills(
         "Image set",
         list(names),
         required=True,
         format_func=lambda name: plain(names[name]),
-        key="gallery_set",
-        on_change=lambda: state.update(image_set=st.session_state["gallery_set"], image="", upload=""),
+        key=key,
+        on_change=lambda: state.update(image_set=st.session_state[key], image="", upload=""),
     )
     chosen = gateway.image_set(shown.image_set)
     _about(chosen)
@@ -42,6 +42,7 @@ def page() -> None:
         placeholder="Filter by prompt, object or name",
         icon=":material/search:",
         label_visibility="collapsed",
+        live=True,
         persist_state="session",
     )
     found = [item for item in chosen.items if matches(item, wanted or "")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,11 @@ def page() -> None:
         f"{len(known)} methods, each run on the unmodified model. Where the authors' code departs from the "
         "model or the paper, that variant is a parameter."
     )
-    with st.expander("Symbols"):
+    with st.expander("Symbols in the formulas"):
         st.markdown(SYMBOLS)
     ordered = sorted(known.values(), key=lambda m: (m.family == "control", m.family))
+    with st.expander("All methods at a glance"):
+        st.markdown(overview(ordered))
     for family, members in groupby(ordered, key=lambda m: m.family):
         st.subheader(family.capitalize(), divider="gray")
         for method in members:
@@ -64,6 +67,17 @@ def _card(method: Method, on: bool) -> None:
         if method.bibtex:
             with st.expander("Cite"):
                 st.code(method.bibtex, language="latex", wrap_lines=True)
+
+
+def overview(methods: Sequence[Method]) -> str:
+    """One row a method, as a Markdown table."""
+    rows = [
+        f"| {plain(m.title)} | {m.year or ''} | {plain(m.family)} | {plain(m.cost)} "
+        f"| {'yes' if m.text_specific else 'no'} | {'yes' if m.signed else 'no'} | {', '.join(m.branches)} |"
+        for m in methods
+    ]
+    head = "| method | year | family | cost | answers the prompt | signed | branches |"
+    return "\n".join((head, "|---" * 7 + "|", *rows))
 
 
 def facts(method: Method) -> list[tuple[str, str]]:

@@ -22,8 +22,12 @@ def link(test) -> dict[str, list[str]]:
     return {key: value if isinstance(value, list) else [value] for key, value in test.query_params.items()}
 
 
+def field(widgets, label):
+    return next(w for w in widgets if w.label == label)
+
+
 def button(test, label):
-    return next(b for b in test.button if b.label == label)
+    return field(test.button, label)
 
 
 def written(test) -> str:
@@ -35,7 +39,7 @@ def written(test) -> str:
 def test_without_a_link_the_first_scene_and_its_own_prompts_are_shown(opened, standin):
     test = opened("compare")
     assert not test.exception
-    assert test.text_area(key="prompts").value == "a dog\na red wall"
+    assert field(test.text_area, "Prompts, one a line").value == "a dog\na red wall"
     assert link(test) == {}
     assert standin.asked[-1] == state.State()
 
@@ -44,7 +48,7 @@ def test_next_and_previous_go_round_the_set(opened, standin):
     test = opened("compare")
     button(test, "Next").click().run()
     assert link(test)["image"] == ["s1"]
-    assert test.text_area(key="prompts").value == "a cat\na blue wall"
+    assert field(test.text_area, "Prompts, one a line").value == "a cat\na blue wall"
     button(test, "Previous").click().run()
     button(test, "Previous").click().run()
     assert link(test)["image"] == ["s2"]
@@ -52,33 +56,33 @@ def test_next_and_previous_go_round_the_set(opened, standin):
 
 def test_typed_prompts_stay_when_the_image_changes(opened):
     test = opened("compare")
-    test.text_area(key="prompts").set_value("a dog\n\n  a zebra  ").run()
+    field(test.text_area, "Prompts, one a line").set_value("a dog\n\n  a zebra  ").run()
     assert link(test)["prompts"] == ["a dog", "a zebra"]
     assert "never saw zebra" in written(test)
     button(test, "Next").click().run()
-    assert test.text_area(key="prompts").value == "a dog\na zebra"
+    assert field(test.text_area, "Prompts, one a line").value == "a dog\na zebra"
 
 
 def test_emptied_prompts_become_the_images_own_again(opened):
     test = opened("compare", prompts=["a cat"])
-    test.text_area(key="prompts").set_value(" \n ").run()
+    field(test.text_area, "Prompts, one a line").set_value(" \n ").run()
     assert "prompts" not in link(test)
-    assert test.text_area(key="prompts").value == "a dog\na red wall"
+    assert field(test.text_area, "Prompts, one a line").value == "a dog\na red wall"
 
 
 def test_chips_add_and_remove_prompts(opened):
     test = opened("compare", prompts=["a dog", "a cat"])
-    test.pills(key="chips").set_value(["a red wall"]).run()
+    field(test.pills, "Prompts of this image").set_value(["a red wall"]).run()
     assert link(test)["prompts"] == ["a cat", "a red wall"]
-    test.selectbox(key="concept").set_value("a dog").run()
+    field(test.selectbox, "Add a concept").set_value("a dog").run()
     assert link(test)["prompts"] == ["a cat", "a red wall", "a dog"]
-    assert test.selectbox(key="concept").value is None
+    assert field(test.selectbox, "Add a concept").value is None
 
 
 @pytest.mark.parametrize("text", ["🦄 مرحبا", "<script>alert(1)</script>", "../../x", "a\0b", "x" * 10_000])
 def test_any_prompt_is_taken(opened, standin, text):
     test = opened("compare")
-    test.text_area(key="prompts").set_value(text).run()
+    field(test.text_area, "Prompts, one a line").set_value(text).run()
     assert not test.exception
     assert standin.asked[-1].prompts == (text,)
     assert ("too long for a link" in written(test)) == (len(text) > 5000)
@@ -86,10 +90,10 @@ def test_any_prompt_is_taken(opened, standin, text):
 
 def test_typed_specs_are_checked(opened):
     test = opened("compare")
-    test.multiselect(key="methods").set_value(["game", "grad_eclip( layers = 2 )", "grad_eclipse"]).run()
+    field(test.multiselect, "Methods").set_value(["game", "grad_eclip( layers = 2 )", "grad_eclipse"]).run()
     assert link(test)["methods"] == ["game", "grad_eclip(layers=2)"]
     assert "grad_eclipse" in written(test) and "did you mean" in written(test)
-    test.multiselect(key="methods").set_value([]).run()
+    field(test.multiselect, "Methods").set_value([]).run()
     assert link(test)["methods"] == ["game", "grad_eclip(layers=2)"]
     assert "one method is needed" in written(test)
 
@@ -105,7 +109,7 @@ def test_parameters_of_the_registry_become_widgets(opened):
 
 def test_the_sign_reaches_the_specs_that_take_it(opened):
     test = opened("compare", methods=["grad_eclip", "self_attention"])
-    test.selectbox(key="sign").set_value("negative").run()
+    field(test.selectbox, "Evidence").set_value("negative").run()
     specs = [gateway.signed(spec, "negative") for spec in ("grad_eclip", "self_attention")]
     assert specs == ["grad_eclip(sign='negative')", "self_attention"]
     assert link(test)["sign"] == ["negative"]
@@ -113,15 +117,15 @@ def test_the_sign_reaches_the_specs_that_take_it(opened):
 
 def test_a_model_is_taken_once_it_has_weights(opened):
     test = opened("compare")
-    test.selectbox(key="model").set_value("ViT-B-16").run()
+    field(test.selectbox, "Model").set_value("ViT-B-16").run()
     assert "model" not in link(test)
     assert "Choose the weights of ViT-B-16" in written(test)
-    test.text_input(key="pretrained").set_value("nowhere").run()
+    field(test.text_input, "Weights").set_value("nowhere").run()
     assert "model" not in link(test)
     assert "nowhere" in written(test)
-    test.text_input(key="pretrained").set_value("openai").run()
+    field(test.text_input, "Weights").set_value("openai").run()
     assert (link(test)["model"], link(test)["pretrained"]) == (["ViT-B-16"], ["openai"])
-    test.selectbox(key="model").set_value("bundled").run()
+    field(test.selectbox, "Model").set_value("bundled").run()
     assert "model" not in link(test) and "pretrained" not in link(test)
 
 
@@ -157,7 +161,7 @@ def test_a_file_that_is_no_image_is_refused_in_one_sentence(opened, name, data):
     assert not test.exception
     assert link(test) == {}
     assert len(test.warning) == 1
-    assert test.text_area(key="prompts").value == "a dog\na red wall"
+    assert field(test.text_area, "Prompts, one a line").value == "a dog\na red wall"
 
 
 def test_a_session_file_brings_state_and_upload_back(opened, tmp_path):
@@ -220,4 +224,13 @@ def test_a_click_on_the_way_with_the_last_link_does_not_undo_the_last_change(ope
     test.query_params["image"] = "s1"  # the person went back
     test.run()
     assert link(test)["image"] == ["s1"]
-    assert test.text_area(key="prompts").value == "a cat\na blue wall"
+    assert field(test.text_area, "Prompts, one a line").value == "a cat\na blue wall"
+
+
+def test_a_message_on_the_way_with_old_values_does_not_undo_the_last_change(opened):
+    test = opened("compare", prompts=["a dog", "a red wall"])
+    old = field(test.pills, "Prompts of this image")
+    field(test.text_area, "Prompts, one a line").set_value("a dog").run()
+    assert link(test)["prompts"] == ["a dog"]
+    assert field(test.pills, "Prompts of this image").value == ["a dog"]
+    assert field(test.pills, "Prompts of this image").id != old.id

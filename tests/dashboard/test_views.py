@@ -12,7 +12,8 @@ from PIL import Image as Pillow
 from dashboard import gateway
 from dashboard.text import plain, shortened
 from dashboard.views import gallery, methods
-from engine.datasets import Item, ObjectBox
+from engine.datasets import Item
+from engine.objects import ObjectBox
 
 
 def written(test) -> str:
@@ -28,13 +29,16 @@ def wall(test) -> list[dict]:
 def test_the_gallery_shows_the_set_with_prompts_and_licence(opened):
     test = opened("gallery")
     assert not test.exception
-    assert test.pills(key="gallery_set").options == ["Plain \\(1\\)", "Some scenes \\(3\\)"]
+    assert next(p for p in test.pills if p.label == "Image set").options == [
+        "Plain \\(1\\)",
+        "Some scenes \\(3\\)",
+    ]
     assert "CC0\\-1\\.0" in written(test)
 
 
 def test_the_gallery_opens_the_set_of_the_link_and_filters(opened):
     test = opened("gallery", image_set=["plain"])
-    assert test.pills(key="gallery_set").value == "plain"
+    assert next(p for p in test.pills if p.label == "Image set").value == "plain"
     test.text_input(key="gallery_filter").set_value("<b>nothing</b>").run()
     assert not test.exception
     assert "No image of Plain" in test.info[0].value and "\\<b\\>nothing" in test.info[0].value
