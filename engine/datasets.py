@@ -17,27 +17,14 @@ from os.path import splitext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
-
 from engine.metadata import METADATA, is_image, read_rows
+from engine.objects import ObjectBox
 from engine.types import SidelightError
 
 SETS = Path(__file__).resolve().parents[1] / "data" / "sets"
 README = "README.md"
 WORDNET = re.compile(r"^n\d{8}[ _-]+(?=\S)")  # n02099601_golden_retriever
 LICENCE = re.compile(r"^\W*licen[cs]e\W*:\W*(?P<text>\S.*?)\W*$", re.IGNORECASE | re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class ObjectBox:
-    """One object of an image. bbox: (x, y, width, height) in pixels of the image file; mask: an image file of
-    the same size, white where the object is seen. Either may be None."""
-
-    name: str
-    bbox: tuple[float, float, float, float] | None = None
-    mask: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -110,30 +97,6 @@ def read(folder: Path) -> ImageSet:
         raise SidelightError(f"The folder {folder.name} cannot be read ({error.strerror}).") from error
     _read[folder] = tree.stamps, found
     return found
-
-
-def object_mask(box: ObjectBox, size: tuple[int, int]) -> np.ndarray | None:
-    """Where an object is: bool (height, width) for an image of `size` (width, height), from its mask or else
-    its box; None where it has neither. SidelightError where the mask cannot be read or is of another size."""
-    width, height = size
-    if box.mask is not None:
-        try:
-            with Pillow.open(box.mask) as file:
-                mask = np.asarray(file.convert("L")) > 127
-        except (OSError, SyntaxError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
-            raise SidelightError(f"The mask {box.mask.name} cannot be read; save it as PNG again.") from error
-        if mask.shape != (height, width):
-            raise SidelightError(
-                f"The mask {box.mask.name} is {mask.shape[1]} x {mask.shape[0]} pixels, but its image is "
-                f"{width} x {height}; make them equal."
-            )
-        return mask
-    if box.bbox is None:
-        return None
-    left, top, across, down = box.bbox
-    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
-    inside_x, inside_y = (left <= x) & (x < left + across), (top <= y) & (y < top + down)
-    return inside_y[:, None] & inside_x
 
 
 @lru_cache(maxsize=4096)

@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parent.parent
 # Parts of the engine, lowest first. A part may import its own row and the rows above it in this table.
 ROWS = (
     ("types",),
-    ("images", "store", "render", "trace", "words", "metrics", "metadata", "templates"),
+    ("images", "store", "render", "trace", "words", "phrases", "metrics", "metadata", "templates"),
     ("registry",),
     ("methods", "adapters", "specs"),
     ("specs", "catalog", "models", "compute", "questions", "zeroshot"),
-    ("tiles", "explain", "layers", "curves"),
-    ("datasets", "runs", "jobs", "training"),
+    ("tiles", "explain", "layers", "scores", "curves"),
+    ("objects", "datasets", "sources", "runs", "jobs", "training"),
     ("cli",),
     ("__init__", "__main__"),
 )
@@ -36,6 +36,8 @@ WITHOUT_TORCH = (
     "engine.methods",
     "engine.explain",
     "engine.layers",
+    "engine.phrases",
+    "engine.scores",
     "engine.curves",
     "engine.runs",
     "engine.specs",

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from engine import datasets
-from engine.datasets import ObjectBox, find, object_mask, read, readable, sets
+from engine.datasets import find, read, readable, sets
+from engine.objects import ObjectBox, object_mask
 from engine.types import SidelightError
 
 

@@ -1,0 +1,66 @@
+"""Where the objects of an image are: boxes, mask images, label images and COCO's run lengths, as masks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
+
+from engine.types import SidelightError
+
+
+@dataclass(frozen=True)
+class ObjectBox:
+    """One object of an image. bbox: (x, y, width, height) in pixels of the image file; mask: an image file of
+    the same size, white where the object is seen. Either may be None.
+
+    label: where the mask holds labels instead, red + 256 green as ImageNet-S has them, the one of this
+    object. runs: COCO's run-length encoding ({size, counts}), in place of a mask file.
+    """
+
+    name: str
+    bbox: tuple[float, float, float, float] | None = None
+    mask: Path | None = None
+    label: int | None = None
+    runs: Mapping[str, Any] | None = field(default=None, hash=False)
+
+
+def object_mask(box: ObjectBox, size: tuple[int, int]) -> np.ndarray | None:
+    """Where an object is: bool (height, width) for an image of `size` (width, height), from its mask or else
+    its box; None where it has neither. SidelightError where the mask cannot be read or is of another size."""
+    if box.mask is not None or box.runs is not None:
+        mask, name = _mask(box)
+        if mask.shape != (size[1], size[0]):
+            raise SidelightError(
+                f"The mask {name} is {mask.shape[1]} x {mask.shape[0]} pixels, but its image is "
+                f"{size[0]} x {size[1]}; make them equal."
+            )
+        return mask
+    return None if box.bbox is None else _inside(box.bbox, size)
+
+
+def _mask(box: ObjectBox) -> tuple[np.ndarray, str]:
+    if box.runs is not None:
+        from pycocotools.mask import decode
+
+        return decode(dict(box.runs)).astype(bool), f"of {box.name}"
+    try:
+        with Pillow.open(box.mask) as file:
+            if box.label is None:
+                return np.asarray(file.convert("L")) > 127, box.mask.name
+            colours = np.asarray(file.convert("RGB")).astype(np.int32)
+    except (OSError, SyntaxError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
+        raise SidelightError(f"The mask {box.mask.name} cannot be read; save it as PNG again.") from error
+    return colours[..., 0] + 256 * colours[..., 1] == box.label, box.mask.name
+
+
+def _inside(bbox: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:
+    left, top, across, down = bbox
+    x, y = np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5
+    inside_x, inside_y = (left <= x) & (x < left + across), (top <= y) & (y < top + down)
+    return inside_y[:, None] & inside_x
