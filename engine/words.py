@@ -1,17 +1,14 @@
-"""The words behind a prompt's tokens: texts and character offsets, for CLIP's byte-pair tokenizer, and the
-way back from tokens to words by these offsets alone."""
+"""The words behind a prompt's tokens: texts and character offsets, for CLIP's byte-pair tokenizer."""
 
 from __future__ import annotations
 
 import difflib
+import html
 import re
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ENTITY = re.compile(r"&#?\w+;")  # HTML's way to write a character; cleaning makes it that character
-CONTRACTION = re.compile(r"['\u2019]\w+")  # 's, 't, 're: the tokenizer splits them off
+ENTITY = re.compile(r"&#?\w+;")  # as HTML writes a character; cleaning makes it that character
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ def tokens_of(tokenizer: Any, prompt: str, context: int) -> tuple[Token, ...]:
             raw = bytes(tokenizer.byte_decoder[c] for c in part.removesuffix("</w>"))
             start, end = (_character(match.group(), n) + match.start() for n in (used, used + len(raw)))
             end = max(end, start + 1)  # a part may hold some bytes of a character only
-            span = (place[start], _end(prompt, place[end - 1]) if cleaned != prompt else place[end - 1] + 1)
+            span = place[start], _end(prompt, place[end - 1])
             found.append(Token(raw.decode("utf-8", "replace"), span, word))
             used += len(raw)
     return tuple(found[: context - 2])
@@ -46,7 +43,7 @@ def tokens_of(tokenizer: Any, prompt: str, context: int) -> tuple[Token, ...]:
 def _end(prompt: str, place: int) -> int:
     """Where the character at `place` of the prompt ends: behind the semicolon where it is an HTML entity."""
     entity = ENTITY.match(prompt, place)
-    return entity.end() if entity else place + 1
+    return entity.end() if entity and html.unescape(entity.group()) != entity.group() else place + 1
 
 
 def _character(text: str, byte: int) -> int:
@@ -67,53 +64,3 @@ def _places(cleaned: str, prompt: str) -> list[int]:
             last = max(last, min(j1 + offset, max(j1, j2 - 1), len(prompt) - 1))
             places[i1 + offset] = last
     return places
-
-
-@dataclass(frozen=True)
-class Word:
-    """One word of a prompt as it was typed. span: (start, end) characters of the prompt; value: the sum over
-    its tokens; parts: their indices among those given."""
-
-    text: str
-    span: tuple[int, int]
-    value: float
-    parts: tuple[int, ...]
-
-
-def words_of(prompt: str, spans: Sequence[tuple[int, int]], values: Sequence[float]) -> tuple[Word, ...]:
-    """Tokens merged into words by where they stand in the prompt.
-
-    spans, values: of the tokens that are words, in order (engine.types.Map at its `content`). Neighbours with
-    nothing between them are one word if both are letters, digits and marks, or both are other signs; so
-    sub-words, numbers, contractions and the bytes of an emoji come together, and punctuation stays alone.
-    """
-    groups: list[list[int]] = []
-    for index, span in enumerate(spans):
-        if groups and _continues(prompt, spans[groups[-1][-1]], span):
-            groups[-1].append(index)
-        else:
-            groups.append([index])
-    found = []
-    for parts in groups:
-        start, end = spans[parts[0]][0], max(spans[i][1] for i in parts)
-        value = float(sum(values[i] for i in parts))
-        found.append(Word(prompt[start:end], (start, end), value, tuple(parts)))
-    return tuple(found)
-
-
-def without(prompt: str, span: tuple[int, int]) -> str:
-    """The prompt without the characters of `span`, where a word or a token stands; equal words elsewhere
-    stay."""
-    return f"{prompt[: span[0]].rstrip()} {prompt[span[1] :].lstrip()}".strip()
-
-
-def _continues(prompt: str, before: tuple[int, int], after: tuple[int, int]) -> bool:
-    if after[0] != before[1]:
-        return after[0] < before[1]  # bytes of one character
-    if CONTRACTION.fullmatch(prompt[slice(*after)]):
-        return _in_word(prompt[before[1] - 1])
-    return _in_word(prompt[before[1] - 1]) == _in_word(prompt[after[0]])
-
-
-def _in_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LNM"  # letters, numbers, combining marks
