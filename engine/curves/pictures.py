@@ -74,15 +74,25 @@ def unit_ranks(values: np.ndarray, place: Ground, protocol: Protocol) -> np.ndar
     map counts with its means.
     """
     if protocol.unit == "patch":
-        if values.shape != place.units:
-            rows, columns = place.units
-            values = values.reshape(rows, values.shape[0] // rows, columns, -1).mean((1, 3))
-        return ranks(values)
+        return ranks(over_patches(values, place.units))
     left, top, right, bottom = place.seen
-    picture = Pillow.fromarray(np.ascontiguousarray(values, np.float32))
     large = np.full(place.units, -np.inf, np.float32)
-    large[top:bottom, left:right] = picture.resize((right - left, bottom - top), Pillow.Resampling.BILINEAR)
+    large[top:bottom, left:right] = enlarged(values, (bottom - top, right - left))
     return ranks(large)
+
+
+def over_patches(values: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """A map over the patches of `grid` (rows, columns); one over pixels counts with its means."""
+    if values.shape == grid:
+        return values
+    rows, columns = grid
+    return values.reshape(rows, values.shape[0] // rows, columns, -1).mean((1, 3))
+
+
+def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A map at another size (height, width), float32, by linear interpolation."""
+    picture = Pillow.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.asarray(picture.resize(size[::-1], Pillow.Resampling.BILINEAR))
 
 
 def filled(place: Ground, keep: np.ndarray, fill: str, instead: np.ndarray, seed: int) -> np.ndarray:

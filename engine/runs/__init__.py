@@ -1,12 +1,24 @@
-"""Benchmarks over many images: resumable, shareable between processes, one table.
+"""Benchmarks over many images: resumable, shared between processes, one tidy table. Loads torch when it
+runs."""
 
-run(request: RunRequest, folder: Path, progress=None, cancelled=None) -> RunResult
-status(folder) -> RunStatus            of a run in progress or finished, read from its folder
-result(folder) -> RunResult            table and summary of what is there
-METRICS: Mapping[str, Metric]          name -> title, unit, whether higher is better, what it needs
-PUBLISHED: tuple[Published, ...]       figures of papers, never merged with ours
-"""
-
+from engine.runs.catalog import DEFAULT, METRICS, Metric
+from engine.runs.published import PUBLISHED, Published
+from engine.runs.run import question, result, run, status
 from engine.runs.types import Estimate, Row, RunRequest, RunResult, RunStatus
 
-__all__ = ["Estimate", "Row", "RunRequest", "RunResult", "RunStatus"]
+__all__ = [
+    "DEFAULT",
+    "METRICS",
+    "PUBLISHED",
+    "Estimate",
+    "Metric",
+    "Published",
+    "Row",
+    "RunRequest",
+    "RunResult",
+    "RunStatus",
+    "question",
+    "result",
+    "run",
+    "status",
+]

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from engine.curves.types import Protocol
 
 
 @dataclass(frozen=True)
 class RunRequest:
     """A benchmark of methods over a set.
 
-    set: name of a curated set, or a folder (see engine.runs.sources). specs, metrics: as typed; metrics of
-    engine.runs.METRICS. first: the first N images only. reference: spec that the others are compared with;
-    default the first. classes: 'set' (the distinct prompts of the set), 'imagenet', or a tuple of texts.
+    set: name of a curated set, or a folder (see engine.sources). specs: methods as typed; controls: whether
+    random, center and edges are added. metrics: names of engine.runs.METRICS, empty for the default ones.
+    first: the first N images only. targets: at most so many prompts an image. reference: the spec that the
+    others are compared with, default the first. protocol: of the curves; other metrics perturb patches with
+    the mean colour and read the cosine. seed: of every metric that draws.
     """
 
     set: str
     specs: tuple[str, ...]
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...] = ()
     model: str = "bundled"
     pretrained: str | None = None
     resize: str = "crop"
     device: str = "auto"
     first: int | None = None
+    targets: int | None = None
     reference: str | None = None
     controls: bool = True
+    protocol: Protocol = field(default_factory=Protocol)
     seed: int = 0
 
 

@@ -1,0 +1,184 @@
+"""A run from start to end, or from where it was left: claim an image, measure it, leave its result, go on."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from engine.catalog import describe
+from engine.curves.types import Protocol
+from engine.datasets import ImageSet, Item
+from engine.models import Model, load
+from engine.runs import folder as files
+from engine.runs.catalog import DEFAULT, checked
+from engine.runs.subject import specs_of
+from engine.runs.summary import summarise
+from engine.runs.table import write_tables
+from engine.runs.types import Row, RunRequest, RunResult, RunStatus
+from engine.runs.work import measure
+from engine.sources import open_set
+from engine.store import canonical
+from engine.types import Cancelled, SidelightError
+
+LIBRARIES = ("torch", "open_clip_torch", "numpy", "scipy")
+WAIT = 0.5  # seconds between looks at images that another process holds
+
+
+def run(
+    request: RunRequest,
+    folder: Path,
+    progress: Callable[[RunStatus], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    loaded: Model | None = None,
+) -> RunResult:
+    """Measure every image that has no result yet, together with whoever else works in the folder; table and
+    summary of all of them, which are also written there.
+
+    progress: called after every image. cancelled: asked before every image and within; raises Cancelled, and
+    what was finished is kept. A broken image is a problem of the result. SidelightError for requests that
+    cannot be meant, and for a folder that holds another run.
+    """
+    request = replace(request, specs=specs_of(replace(request, controls=False)))
+    found = open_set(request.set)
+    items = found.items[: request.first]
+    if not items:
+        raise SidelightError(f"The set {found.name} has no images.")
+    _check_reference(request)
+    checked(request.metrics)
+    model = loaded or load(request.model, request.pretrained, request.device)
+    files.create(folder, _manifest(request, found, items, model))
+    vocabulary = tuple(dict.fromkeys(prompt for item in found.items for prompt in item.prompts))
+    own, started = 0, time.monotonic()
+
+    def tell() -> None:
+        if progress is not None:
+            progress(_status(folder, own, time.monotonic() - started))
+
+    tell()
+    open_ = list(range(len(items)))
+    while open_:
+        later = []
+        for index in open_:
+            if cancelled is not None and cancelled():
+                raise Cancelled("The run was stopped; start it again with the same folder to go on.")
+            with files.claim(folder, index) as ours:
+                if ours:
+                    _leave(folder, index, items[index], request, vocabulary, model, cancelled)
+                    own += 1
+            if ours:
+                tell()
+            elif not files.is_done(folder, index):
+                later.append(index)
+        if later == open_:
+            time.sleep(WAIT)
+        open_ = later
+    done = result(folder)
+    write_tables(folder, done)
+    return done
+
+
+def _leave(
+    folder: Path,
+    index: int,
+    item: Item,
+    request: RunRequest,
+    vocabulary: Sequence[str],
+    model: Model,
+    cancelled: Callable[[], bool] | None,
+) -> None:
+    """Measure one image and write its result, which is a sentence where it cannot be measured."""
+    try:
+        rows = measure(request, item, vocabulary, model, cancelled=cancelled)
+        found: dict[str, Any] = {"rows": [[r.target, r.spec, r.metric, r.value] for r in rows]}
+    except Cancelled:
+        raise
+    except SidelightError as error:
+        found = {"problem": str(error)}
+    content = json.dumps({"image": item.id, **found}, ensure_ascii=False).encode()
+    files.write(files.result_path(folder, index, "problem" in found), content)
+
+
+def _check_reference(request: RunRequest) -> None:
+    specs = specs_of(request)
+    if request.reference is not None and str_of(request.reference) not in specs:
+        raise SidelightError(f"The reference {request.reference[:80]!r} is none of the methods of the run.")
+
+
+def str_of(spec: str) -> str:
+    """The canonical text of a spec."""
+    from engine.specs import parse
+
+    return str(parse(spec))
+
+
+def _manifest(request: RunRequest, found: ImageSet, items: Sequence[Item], model: Model) -> dict[str, Any]:
+    return {
+        "format": 1,
+        "request": asdict(request),
+        "specs": list(specs_of(request)),
+        "metrics": list(checked(request.metrics) or DEFAULT),
+        "set": {"name": found.name, "title": found.title, "licence": found.licence},
+        "images": [item.id for item in items],
+        "model": model.info.id,
+        "weights": model.info.digest,
+        "device": model.device,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "problems": list(found.problems),
+    }
+
+
+def status(folder: Path) -> RunStatus:
+    """How far the run in a folder is."""
+    return _status(folder, 0, 0.0)
+
+
+def _status(folder: Path, own: int, seconds: float) -> RunStatus:
+    manifest = files.read(folder)
+    failed = [f"{found['image']}: {found['problem']}" for found in files.results(folder, problems=True)]
+    done = files.count(folder)
+    rate = own / seconds if own and seconds > 0 else 0.0
+    total = len(manifest["images"])
+    return RunStatus(
+        total=total,
+        done=done,
+        failed=len(failed),
+        rate=rate,
+        left=(total - done) / rate if rate else None,
+        problems=(*manifest["problems"], *failed),
+    )
+
+
+def result(folder: Path) -> RunResult:
+    """Table and summary of what is done so far."""
+    manifest = files.read(folder)
+    rows = tuple(Row(found["image"], *row) for found in files.results(folder) for row in found["rows"])
+    request = _request(manifest["request"])
+    specs = manifest["specs"]
+    reference = str_of(request.reference) if request.reference else specs[0]
+    return RunResult(
+        request=request,
+        status=status(folder),
+        rows=rows,
+        summary=summarise(rows, specs, manifest["metrics"], reference, request.seed),
+        manifest=manifest,
+    )
+
+
+def _request(values: dict[str, Any]) -> RunRequest:
+    protocol = {k: tuple(v) if isinstance(v, list) else v for k, v in values["protocol"].items()}
+    plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return RunRequest(**{**plain, "protocol": Protocol(**protocol)})
+
+
+def question(request: RunRequest) -> str:
+    """Equal for requests that ask the same, however a spec is written."""
+    specs = [str_of(spec) for spec in request.specs]
+    return canonical(
+        {**asdict(request), "specs": specs, "described": describe(request.model, request.pretrained).digest}
+    )

@@ -1,0 +1,46 @@
+"""The files that a run leaves: the tidy table as Parquet and CSV, and the summary as CSV."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from engine.runs.folder import TABLES, write
+from engine.runs.types import Estimate, Row, RunResult
+
+SAFE = "'"  # put before what a spreadsheet would take for a formula
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_tables(folder: Path, result: RunResult) -> None:
+    """table.parquet and table.csv, one row an image, target, method and metric; summary.csv."""
+    rows, summary = as_table(result.rows, Row), as_table(result.summary, Estimate)
+    buffer = io.BytesIO()
+    parquet.write_table(rows, buffer)
+    for name, content in zip(TABLES, (buffer.getvalue(), as_csv(rows), as_csv(summary)), strict=True):
+        write(folder / name, content)
+
+
+def as_table(rows: Sequence[Row] | Sequence[Estimate], kind: type) -> pa.Table:
+    """Dataclasses as a table with a column a field."""
+    types = {"str": pa.string(), "float": pa.float64(), "int": pa.int64(), "float | None": pa.float64()}
+    schema = pa.schema([(field.name, types[field.type]) for field in fields(kind)])
+    return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+
+
+def as_csv(table: pa.Table) -> bytes:
+    """CSV with a header; texts that begin like a formula get an apostrophe, for they may be anyone's."""
+    columns = [
+        pa.array([SAFE + text if text.startswith(FORMULA) else text for text in column.to_pylist()])
+        if pa.types.is_string(column.type)
+        else column
+        for column in table.columns
+    ]
+    buffer = io.BytesIO()
+    csv.write_csv(pa.table(columns, names=table.column_names), buffer)
+    return buffer.getvalue()
