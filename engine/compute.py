@@ -123,7 +123,8 @@ def _parts(question: Question, group: Sequence[Spec], grads: int) -> list[slice]
 def _run(spec: Spec, trace: Trace, part: slice) -> Relevance | Refused:
     started = time.perf_counter()
     try:
-        values = spec.method.run(trace, **dict(spec.params)).detach()
+        with torch.no_grad():  # methods that differentiate switch it on where they do
+            values = spec.method.run(trace, **dict(spec.params)).detach()
         if not values.isfinite().all():
             raise SidelightError(f"{spec} gave values that are not numbers on this image and model.")
         values = values.float().cpu()

@@ -46,9 +46,7 @@ def self_attention(
     trace: Trace,
     *,
     layer: Annotated[int, Range(-64, 63, "block, counted from 0, or from -1 for the last")] = -1,
-    head: Annotated[
-        int | None, Range(0, 63, "one head, counted from 0; None for their mean")
-    ] = None,
+    head: Annotated[int | None, Range(0, 63, "one head, counted from 0; None for their mean")] = None,
     heads: Heads = "model",
 ) -> Tensor:
     """The pooled token's row of one block's attention, averaged over heads or of one head."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.golden import curves, first_methods, iterating  # noqa: F401  enter their recipes
+from tests.golden import curves, first_methods, iterating, single_pass  # noqa: F401  enter their recipes
 from tests.golden.folder import Key
 from tests.golden.recipes import find
 

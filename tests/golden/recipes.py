@@ -66,9 +66,11 @@ class Nowhere:
 
 
 @lru_cache(maxsize=512)
-def explanations(case: Case, spec: str, branch: Branch) -> tuple[Explanation, ...]:
-    """One explanation an image, of all prompts of the case."""
-    targets = tuple(map(Target, case.prompts))
+def explanations(
+    case: Case, spec: str, branch: Branch, targets: tuple[Target, ...] = ()
+) -> tuple[Explanation, ...]:
+    """One explanation an image, of these targets, or of all prompts of the case."""
+    targets = targets or tuple(map(Target, case.prompts))
     found = []
     for image in case.images:
         request = Request(image, targets, (spec,), resize="squash", branch=branch)
@@ -78,14 +80,16 @@ def explanations(case: Case, spec: str, branch: Branch) -> tuple[Explanation, ..
     return tuple(found)
 
 
-def gather(case: Case, spec: str, branch: Branch, read: Callable[[Map], Any]) -> np.ndarray:
+def gather(
+    case: Case, spec: str, branch: Branch, read: Callable[[Map], Any], targets: tuple[Target, ...] = ()
+) -> np.ndarray:
     """`read` of every map, [I Q ...]."""
-    return np.array([[read(m) for m in found.maps] for found in explanations(case, spec, branch)])
+    return np.array([[read(m) for m in found.maps] for found in explanations(case, spec, branch, targets)])
 
 
-def maps(case: Case, spec: str) -> np.ndarray:
+def maps(case: Case, spec: str, targets: tuple[Target, ...] = ()) -> np.ndarray:
     """[I Q gh gw]"""
-    return gather(case, spec, "image", lambda m: m.values)
+    return gather(case, spec, "image", lambda m: m.values, targets)
 
 
 def rows(case: Case, spec: str) -> np.ndarray:

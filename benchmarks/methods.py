@@ -1,0 +1,208 @@
+"""Explanation methods beside plain forward passes of the same model, in one run: ratios and a table.
+
+python benchmarks/methods.py --threads 1 --rounds 7
+python benchmarks/methods.py --device cuda --methods rise m2ib
+
+ViT-B/16 with random weights; text embeddings are not counted. Two budgets are checked: all methods that read
+the last block only, in plain forward passes; all single-pass methods, in the floor of one plain forward and
+one backward of the recorded graph per prompt. What is compared is timed in turns, and medians are taken. On a
+CPU the clock is the process's own, so that other load on the machine does not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+import engine.methods  # noqa: F401  registers them
+from engine.compute import Question, Refused, relevances
+from engine.models import Model, wrap
+from engine.registry import ALL, METHODS, Spec
+from engine.specs import parse
+from engine.templates import ensemble
+from engine.trace import exact_float32, record
+
+PROMPTS = ("a photo of a dog", "a red bicycle", "two children on a beach", "a cup of coffee on a table")
+LAST_BLOCK_BUDGET, SINGLE_PASS_BUDGET = 1.3, 1.3
+MIB = 2**20
+
+
+def load(name: str, device: str) -> Model:
+    """An open_clip model with random weights."""
+    import open_clip
+
+    torch.manual_seed(0)
+    return wrap(open_clip.create_model(name).to(device).eval().requires_grad_(False))
+
+
+def ask(model: Model, prompts: Sequence[str]) -> Question:
+    """One random picture, asked for the prompts."""
+    height, width = model.info.preprocess.size
+    pixels = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(1)).to(model.device)
+    queries = model.embed_texts(prompts)
+    return Question(
+        encoder=model.image,
+        inputs=pixels,
+        queries=queries,
+        logit_scale=model.logit_scale,
+        readout=lambda e, part: e @ queries[part].T,
+        embed=model.embed_texts,
+        reword=lambda templates, part: ensemble(model.embed_texts, templates, prompts[part]),
+        requery=lambda embed, part: embed(model.text, model.token_ids(prompts[part])),
+    )
+
+
+def single_pass(spec: Spec) -> bool:
+    """Whether a method reads one recording, and is no control."""
+    return spec.needs().blocks > 0
+
+
+def last_block(spec: Spec) -> bool:
+    return spec.needs().blocks == 1
+
+
+def floor(question: Question) -> None:
+    """One backward of the recorded graph per prompt."""
+    trace = record(question.encoder, question.inputs, question.queries, grads=ALL, wrt=("attn",))
+    nodes = [layer.attn for layer in trace.layers]
+    for score in trace.scores.sum(0):
+        torch.autograd.grad(score, nodes, retain_graph=True)
+
+
+def seconds(work: Callable[[], object], device: str) -> float:
+    """Of the process's CPUs, or of the wall on an accelerator."""
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    start = clock()
+    work()
+    if device != "cpu":
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def medians(works: dict[str, Callable[[], object]], rounds: int, device: str) -> dict[str, float]:
+    """Median seconds of each, taken in turns."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds + 1):
+        for name, work in works.items():
+            once = seconds(work, device)
+            if number:  # the first round warms up
+                taken[name].append(once)
+    return {name: statistics.median(times) for name, times in taken.items()}
+
+
+def peak_memory(work: Callable[[], object], device: str) -> float:
+    """MiB above what was held before: of the accelerator, or of the process, sampled."""
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        return (torch.cuda.max_memory_allocated() - before) / MIB
+    before, samples, done = _resident(), [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.002):
+            samples.append(_resident() - before)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    done.set()
+    watcher.join()
+    return max(samples)
+
+
+def _resident() -> float:
+    """MiB of this process in memory (Linux)."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / MIB
+
+
+def run(question: Question, specs: Sequence[Spec]) -> dict[str, float]:
+    """Compute all maps of the specs; milliseconds of each method within it."""
+    found = {}
+    for result in relevances(question, specs):
+        if isinstance(result, Refused):
+            raise SystemExit(result.reason)
+        found[str(result.spec)] = result.seconds * 1e3
+    return found
+
+
+def ratios(model: Model, question: Question, specs: Sequence[Spec], rounds: int) -> dict[str, float]:
+    """Print the two budgets; the medians they are made of."""
+    whole, last = [s for s in specs if single_pass(s)], [s for s in specs if last_block(s)]
+
+    @torch.no_grad()
+    def plain() -> None:
+        model.clip.encode_image(question.inputs)
+
+    recorded = {"grads": ALL, "wrt": ("attn",)}
+    works = {
+        "plain forward": plain,
+        "recorded forward": lambda: record(model.image, question.inputs, question.queries, **recorded),
+        "recorded forward and a backward per prompt": lambda: floor(question),
+        f"last block: {', '.join(map(str, last))}": lambda: run(question, last),
+        f"single pass: {', '.join(map(str, whole))}": lambda: run(question, whole),
+    }
+    found = medians(works, rounds, model.device)
+    forward, graph, both, last_time, whole_time = found.values()
+    for name, value in found.items():
+        print(f"{value * 1e3:8.0f} ms  {value / forward:5.2f} plain forwards  {name}")
+    bottom = forward + both - graph
+    print(f"{bottom * 1e3:8.0f} ms  {bottom / forward:5.2f} plain forwards  floor")
+    judge("last block / plain forward", last_time / forward, LAST_BLOCK_BUDGET)
+    judge("single pass / floor", whole_time / bottom, SINGLE_PASS_BUDGET)
+    return found
+
+
+def judge(name: str, ratio: float, budget: float) -> None:
+    print(f"{name}: {ratio:.2f}, budget {budget}: {'ok' if ratio <= budget else 'OVER'}")
+
+
+def table(question: Question, specs: Sequence[Spec], rounds: int, device: str) -> None:
+    """Each method alone, and its share within all of them at once."""
+    within: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, milliseconds in run(question, specs).items():
+            within.setdefault(name, []).append(milliseconds)
+    width = max(len(s.method.cost) for s in specs)
+    print(f"\n{'method':<22} {'passes':<{width}} {'ms alone':>9} {'in grid':>9} {'MiB':>7}")
+    for spec in specs:
+        alone = medians({"alone": lambda spec=spec: run(question, [spec])}, rounds, device)["alone"]
+        memory = peak_memory(lambda spec=spec: run(question, [spec]), device)
+        middle = statistics.median(within[str(spec)])
+        print(f"{spec!s:<22} {spec.method.cost:<{width}} {alone * 1e3:9.1f} {middle:9.1f} {memory:7.0f}")
+    memory = peak_memory(lambda: run(question, specs), device)
+    print(f"{'all at once':<22} {'':<{width}} {'':>9} {'':>9} {memory:7.0f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--model", default="ViT-B-16", help="an open_clip architecture")
+    parser.add_argument("--methods", nargs="+", metavar="SPEC", help="default: every single-pass method")
+    parser.add_argument("--no-table", action="store_true", help="only the two budgets")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    every = [parse(name) for name, m in METHODS.items() if "image" in m.branches]
+    model = load(options.model, options.device)
+    question = ask(model, PROMPTS)
+    with exact_float32():
+        run(question, every_single := [s for s in every if single_pass(s)])  # embeds the texts, once
+        if not options.methods:
+            ratios(model, question, every_single, options.rounds)
+        if not options.no_table:
+            chosen = [parse(text) for text in options.methods] if options.methods else every_single
+            table(question, chosen, options.rounds, options.device)
+
+
+if __name__ == "__main__":
+    main()
