@@ -1,9 +1,10 @@
 """The layers of a model: a strip of all blocks, the heads of one, and any token's row under the pointer.
 
 `layers()` sends the exact rows of the pooled token for every quantity, and the rows of all sources for the
-chosen one in a byte a value, so that layer, head, source and display change in the browser (unpack.js: bytes to
-arrays; rows.js: numbers; film.js: pictures; words.js: tokens; charts.js; pointing.js; main.js: mounting; scales,
-colours and controls are the grid's). The view comes back through the component's state, after a moment of rest.
+chosen one in a byte a value, so that layer, head, source and display change in the browser (unpack.js: bytes
+to arrays; rows.js: numbers; film.js: pictures; words.js: tokens; charts.js; pointing.js; main.js: mounting;
+scales, colours and controls are the grid's). The view comes back through the component's state, after a
+moment of rest.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ SCRIPTS = (
     HERE / "main.js",
 )
 VIEW = ("quantity", "layer", "head", "source", "sign", "colormap", "scale", "opacity", "smooth")
+FACTS = ("key", "title", "detail", "waiting", "reason", "rows_of", "unit")
 MAGIC = b"SLL1"
 
 _component = st.components.v2.component(
@@ -50,7 +52,7 @@ class Panel:
 
     key: the same for the same content. title: the target; detail: the model. picture: of an image tower.
     summary: None while it is computed (`waiting` says how far that is) or where there is none (`reason`).
-    rows: of the chosen quantity, by block from 0, as far as they are sent. unit: of distances.
+    rows: of the quantity named `rows_of`, by block from 0, as far as they are sent. unit: of distances.
     """
 
     key: str
@@ -58,6 +60,7 @@ class Panel:
     detail: str = ""
     picture: Picture | None = None
     summary: Summary | None = None
+    rows_of: str = ""
     rows: Mapping[int, Rows] = field(default_factory=dict)
     unit: str = "px"
     waiting: str = ""
@@ -101,8 +104,8 @@ def payload(
     view: Mapping[str, Any],
     revision: int,
 ) -> bytes:
-    """What is sent: MAGIC, the length of the JSON (4 bytes, little endian), the JSON, and the arrays, each from
-    a multiple of 4 bytes on. In the JSON an array is {"at", "type", "shape"}, `at` from the first array on."""
+    """What is sent: MAGIC, the length of the JSON (4 bytes, little endian), the JSON, and the arrays, each
+    from a multiple of 4 bytes on. In the JSON an array is {"at", "type", "shape"}, `at` from the first."""
     arrays: list[bytes] = []
     length = 0
 
@@ -130,7 +133,7 @@ def payload(
 
 
 def _panel(panel: Panel, put: Callable[[np.ndarray], dict[str, Any]]) -> dict[str, Any]:
-    known = {name: getattr(panel, name) for name in ("key", "title", "detail", "waiting", "reason", "unit")}
+    known = {name: getattr(panel, name) for name in FACTS}
     summary = panel.summary
     if summary is None:
         return known | {"state": "waiting" if panel.waiting else "quiet"}

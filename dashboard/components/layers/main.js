@@ -47,7 +47,7 @@ function update(app, data) {
   for (const panel of data.panels) {
     if (panel.state !== "ready") continue;
     panel.held = app.held.get(panel.key) ?? {};
-    panel.held[data.view.quantity] = { ...panel.held[data.view.quantity], ...panel.rows };
+    if (panel.rows_of) panel.held[panel.rows_of] = { ...panel.held[panel.rows_of], ...panel.rows };
     panel.outsideCount = panel.pooled.attention.shape[2] - panel.content.length;
     if (panel.picture) panel.picture = pictureOf(app, panel.picture);
   }
