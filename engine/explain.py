@@ -209,16 +209,19 @@ def _finished(
         score=float(score),
         explained_score=float(explained),
         seconds=seconds,
-        note=_note(values if content is None else values[content]),
+        note=_note(values if content is None else values[content], tile),
         content=content,
         tokens=tokens,
         spans=spans,
     )
 
 
-def _note(values: np.ndarray) -> str:
+def _note(values: np.ndarray, tile: Tile) -> str:
     if not values.size:
         return "The prompt has no words to weigh."
+    image = tile.target.image
+    if not values.any() and image is not None and image.digest == tile.key["image"]:
+        return "Zero everywhere: an image is its own best match, so no small change raises the score."
     if not values.any():
         return "Zero everywhere: nothing in it has the sign that was asked for."
     return "The same everywhere: it prefers no place." if values.min() == values.max() else ""

@@ -1,0 +1,171 @@
+"""What each kind of target asks of the image, against its closed form on open_clip's own embeddings."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from open_clip import OPENAI_IMAGENET_TEMPLATES
+from torch.nn.functional import normalize
+
+from engine import Request, Target, images
+from engine import explain as ask
+from engine.models import wrap
+from engine.questions import image_question, text_question
+from engine.registry import METHODS
+from engine.store import Store
+from engine.trace import record
+from engine.types import Map, Unsupported
+from tests.engine.tiny import picture, tiny_clip, tiny_model
+
+CAT, DOG, CAR = "a cat", "a dog", "a car"
+CLASSES = (CAT, DOG, CAR)
+
+
+def _prepared(image):
+    return images.prepare(image, tiny_model().info.preprocess, "squash")
+
+
+def _score(target, image=None):
+    """The engine's score of one target, and its direction for methods without gradients."""
+    question = image_question(tiny_model(), _prepared(image or picture()), [target], "squash")
+    with torch.no_grad():
+        embedding = question.encoder.encode(question.inputs)
+        return question.readout(embedding, slice(0, 1))[0, 0].item(), question.queries[0]
+
+
+def _texts(*texts):
+    model = tiny_model()
+    with torch.no_grad():
+        return tiny_clip().encode_text(model.token_ids(texts), normalize=True)
+
+
+def _image(image=None):
+    with torch.no_grad():
+        pixels = torch.as_tensor(_prepared(image or picture()).pixels)[None]
+        return tiny_clip().encode_image(pixels, normalize=True)[0]
+
+
+def test_a_text_is_the_cosine():
+    score, direction = _score(Target(CAT))
+    assert score == pytest.approx((_image() @ _texts(CAT)[0]).item(), abs=1e-6)
+    torch.testing.assert_close(direction, _texts(CAT)[0])
+
+
+def test_a_difference_is_the_difference_of_cosines():
+    cat, dog = _texts(CAT, DOG)
+    score, direction = _score(Target(CAT, "difference", minus=DOG))
+    assert score == pytest.approx((_image() @ cat - _image() @ dog).item(), abs=1e-6)
+    torch.testing.assert_close(direction, cat - dog)
+
+
+def test_an_ensemble_is_the_unit_mean_over_the_templates():
+    each = _texts(*(template("cat") for template in OPENAI_IMAGENET_TEMPLATES))
+    assert len(each) == 80
+    mean = normalize(each.mean(0), dim=0)
+    score, direction = _score(Target("cat", "ensemble"))
+    assert score == pytest.approx((_image() @ mean).item(), abs=1e-6)
+    torch.testing.assert_close(direction, mean)
+
+
+def test_an_image_is_the_cosine_of_the_embeddings():
+    score, direction = _score(Target(kind="image", image=picture(5)))
+    assert score == pytest.approx((_image() @ _image(picture(5))).item(), abs=1e-6)
+    torch.testing.assert_close(direction, _image(picture(5)))
+
+
+def test_a_class_is_its_softmax_probability_and_the_probabilities_sum_to_one():
+    logits = tiny_model().logit_scale * _image() @ _texts(*CLASSES).T
+    scores = [_score(Target(name, "class", classes=CLASSES))[0] for name in CLASSES]
+    assert scores == pytest.approx(logits.softmax(0).tolist(), abs=1e-6)
+    assert sum(scores) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_direction_of_a_class_is_the_slope_of_its_log_probability():
+    query = _texts(*CLASSES)
+    embedding = _image().requires_grad_()
+    scale = tiny_model().logit_scale
+    log_probability = (scale * embedding @ query.T).log_softmax(0)[1]
+    (slope,) = torch.autograd.grad(log_probability, embedding)
+    torch.testing.assert_close(_score(Target(DOG, "class", classes=CLASSES))[1], slope / scale)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [Target(CAT, "difference", minus=DOG), Target(DOG, "class", classes=CLASSES), Target("cat", "ensemble")],
+)
+def test_gradients_are_those_of_the_targets_own_score(target):
+    """Finite differences of the score along a random change of the last block's joined heads."""
+    model = wrap(copy.deepcopy(tiny_clip()).double())
+    question = image_question(model, _prepared(picture()), [target], "squash")
+    trace = record(
+        question.encoder, question.inputs, question.queries, grads=1, wrt=("out",),
+        readout=lambda e: question.readout(e, slice(0, 1)),
+    )  # fmt: skip
+    layer, slope = trace.layers[-1], trace.gradients[-1].out[0]
+    change = torch.randn(layer.out.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+    def score(step):
+        tokens = layer.block.finish(layer.x.detach(), layer.out.detach() + step * change)
+        return trace.readout(model.image.project(tokens[:, 0]))[0, 0].item()
+
+    assert (slope * change).sum().item() == pytest.approx((score(1e-5) - score(-1e-5)) / 2e-5, rel=1e-6)
+
+
+def test_the_text_branch_explains_prompts_only():
+    with pytest.raises(Unsupported, match="prompts"):
+        text_question(tiny_model(), _prepared(picture()), [Target(CAT), Target("cat", "ensemble")], "squash")
+
+
+GRADIENT_METHODS = ["grad_eclip", "grad_cam", "game", "last_grad", "attention_gradient", "attention_eclip"]
+
+
+@pytest.mark.parametrize("name", GRADIENT_METHODS)
+def test_an_image_explained_for_itself_is_zero_and_says_so(name, tmp_path):
+    image = picture()
+    targets = (Target(kind="image", image=image), Target(kind="image", image=picture(5)))
+    found = ask(Request(image, targets, (name,)), Store(tmp_path, shipped=None), loaded=tiny_model())
+    itself, other = found.maps
+    assert itself.score == pytest.approx(1, abs=1e-6)
+    assert not itself.values.any() and "its own best match" in itself.note
+    assert other.values.any() and other.note == ""
+
+
+def test_a_difference_of_equal_texts_is_zero(tmp_path):
+    request = Request(picture(), (Target(CAT, "difference", minus=CAT),), tuple(GRADIENT_METHODS))
+    found = ask(request, Store(tmp_path, shipped=None), loaded=tiny_model())
+    assert all(not m.values.any() and m.note.startswith("Zero everywhere") for m in found.maps)
+
+
+EDGES = [
+    Target("!"),
+    Target("cat " * 40),
+    Target(CAT, "class", classes=(CAT,)),
+    Target(CAT, "difference", minus=CAT),
+    Target(kind="image", image=picture()),
+]
+CHEAP = {"m2ib": "m2ib(steps=3)", "rise": "rise(masks=8)", "smooth_grad": "smooth_grad(samples=2)"}
+
+
+@pytest.mark.parametrize("flat", [False, True], ids=["picture", "one colour"])
+def test_no_method_gives_what_is_no_number(flat, tmp_path):
+    image = picture()
+    if flat:
+        image = type(image)(np.full((70, 90, 3), 128, np.uint8), "one colour")
+    specs = tuple(CHEAP.get(name, name) for name, m in METHODS.items() if "image" in m.branches)
+    found = ask(Request(image, tuple(EDGES), specs), Store(tmp_path, shipped=None), loaded=tiny_model())
+    assert not found.failures
+    assert len(found.maps) == len(specs) * len(EDGES)
+    assert all(
+        np.isfinite(m.values).all() and np.isfinite([m.score, m.explained_score]).all() for m in found.maps
+    )
+
+
+@pytest.mark.parametrize("prompt", ["!", "cat", "cat " * 40])
+def test_no_text_method_gives_what_is_no_number(prompt, tmp_path):
+    specs = tuple(CHEAP.get(name, name) for name, m in METHODS.items() if "text" in m.branches)
+    request = Request(picture(), (Target(prompt),), specs, branch="text")
+    found = ask(request, Store(tmp_path, shipped=None), loaded=tiny_model())
+    assert not found.failures and all(isinstance(m, Map) and np.isfinite(m.values).all() for m in found.maps)
