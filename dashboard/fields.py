@@ -2,25 +2,37 @@
 
 The browser sends the values of all widgets with every message. One that is sent just before it hears of a new
 value would set the old one again, so a value is never written into a widget that is already drawn: where the
-state says something else than the widget does, another widget takes its place.
+state says something else than the widget does, another widget takes its place, and the former is not heard.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import streamlit as st
 
-_TURNS = "sidelight_fields"
+_DRAWN = "sidelight_fields"  # by name of the widget: how many there were, and so the key of the last
 
 
 def key(name: str, value: Any) -> str:
-    """The key for the widget `name` when it shall show `value`; its callbacks find their value under it."""
-    turns = st.session_state.setdefault(_TURNS, {})
-    drawn = f"{name} {turns.get(name, 0)}"
+    """The key for the widget `name` when it shall show `value`."""
+    count = st.session_state.setdefault(_DRAWN, {}).get(name, 0)
+    drawn = f"{name} {count}"
     if drawn in st.session_state and st.session_state[drawn] == value:
         return drawn
-    turns[name] = turns.get(name, 0) + 1
-    fresh = f"{name} {turns[name]}"
+    st.session_state[_DRAWN][name] = count + 1
+    fresh = f"{name} {count + 1}"
     st.session_state[fresh] = value
     return fresh
+
+
+def then(key: str, take: Callable[[Any], None]) -> Callable[[], None]:
+    """A callback that hands on the value under `key`, as long as that widget is the one drawn."""
+    name, _, count = key.rpartition(" ")
+
+    def changed() -> None:
+        if st.session_state[_DRAWN][name] == int(count):
+            take(st.session_state[key])
+
+    return changed

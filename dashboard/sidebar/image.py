@@ -44,7 +44,7 @@ def _set(shown: state.State) -> None:
         format_func=titles.get,
         key=key,
         placeholder="Put images into data/sets",
-        on_change=lambda: state.update(image_set=st.session_state[key], image="", upload=""),
+        on_change=fields.then(key, lambda chosen: state.update(image_set=chosen, image="", upload="")),
     )
 
 
@@ -157,7 +157,7 @@ def _resize(shown: state.State) -> None:
         required=True,
         format_func=POLICIES.get,
         key=key,
-        on_change=lambda: state.update(resize=st.session_state[key]),
+        on_change=fields.then(key, lambda chosen: state.update(resize=chosen)),
         help="Crop: the middle square, as CLIP's authors do. Fit: all of it at its own aspect ratio. "
         "Squash: all of it, pressed into the square.",
     )

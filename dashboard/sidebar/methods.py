@@ -32,8 +32,7 @@ def draw() -> None:
         key=chosen,
         accept_new_options=True,
         placeholder="Choose, or type grad_eclip(layers=2)",
-        on_change=_choose,
-        args=(chosen,),
+        on_change=fields.then(chosen, _choose),
     )
     notes.show("methods")
     row = st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom")
@@ -46,16 +45,16 @@ def draw() -> None:
         format_func=SIGNS.get,
         key=sign,
         label_visibility="collapsed",
-        on_change=lambda: state.update(sign=st.session_state[sign]),
+        on_change=fields.then(sign, lambda chosen: state.update(sign=chosen)),
         help="For: what raises the score. Against: what lowers it. Own: as each method is defined; a method "
         "without a sign stays as it is.",
     )
 
 
-def _choose(key: str) -> None:
+def _choose(typed: list[str]) -> None:
     """Take over the list; a spec that is not valid is left out and named."""
     specs, problem = [], ""
-    for text in st.session_state[key]:
+    for text in typed:
         try:
             specs.append(gateway.canonical(text))
         except SidelightError as error:

@@ -39,33 +39,30 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
         key=key,
         accept_new_options=True,
         help="The bundled model, an open_clip name, or the path of an open_clip config (.json).",
-        on_change=_asked,
-        args=(key, model, weights),
+        on_change=fields.then(key, lambda asked: _asked(asked or NONE, model, weights)),
     )
     if asked not in (BUNDLED, NONE):
         tags = gateway.tags(asked)
-        key = fields.key(weights, pretrained) if asked == name else f"{weights} of {asked}"
+        field = fields.key(weights, pretrained) if asked == name else f"{weights} of {asked}"
         st.text_input(
             "Weights",
-            key=key,
+            key=field,
             placeholder="A tag such as openai, or a file's path",
             help=f"Its tags are {', '.join(tags)}." if tags else "A tag of open_clip, or a weights file.",
-            on_change=_weighed,
-            args=(key, model, weights, asked),
+            on_change=lambda: _weighed(st.session_state[field].strip(), model, weights, asked),
         )
     notes.show(model)
 
 
-def _asked(key: str, model: str, weights: str) -> None:
-    asked = st.session_state[f"asked {model}"] = st.session_state[key] or NONE
+def _asked(asked: str, model: str, weights: str) -> None:
+    st.session_state[f"asked {model}"] = asked
     if asked in (BUNDLED, NONE):
         state.update(**{model: asked, weights: ""})
     else:
         notes.say(model, f"Choose the weights of {asked} below.")
 
 
-def _weighed(key: str, model: str, weights: str, asked: str) -> None:
-    chosen = st.session_state[key].strip()
+def _weighed(chosen: str, model: str, weights: str, asked: str) -> None:
     try:
         gateway.describe(asked, chosen)
     except SidelightError as error:

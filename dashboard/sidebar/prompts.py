@@ -25,7 +25,7 @@ def draw() -> None:
         "Prompts, one a line",
         key=key,
         height="content",
-        on_change=lambda: _write(links.lines(st.session_state[key])),
+        on_change=fields.then(key, lambda text: _write(links.lines(text))),
     )
     if own:
         chips = list(dict.fromkeys(own))[:CHIPS]
@@ -37,8 +37,7 @@ def draw() -> None:
             format_func=lambda chip: plain(shortened(chip, 40)),
             key=picked,
             label_visibility="collapsed",
-            on_change=_toggle,
-            args=(picked, chips),
+            on_change=fields.then(picked, lambda chosen: _toggle(chosen, chips)),
         )
     concepts = gateway.concepts() if shown.model == state.State.model else ()
     if concepts:
@@ -50,8 +49,7 @@ def draw() -> None:
             key=added,
             placeholder="Add a concept the bundled model knows",
             label_visibility="collapsed",
-            on_change=_add,
-            args=(added,),
+            on_change=fields.then(added, _add),
         )
     for sentence in _cautions(shown, used):
         st.caption(f":material/info: {plain(sentence)}")
@@ -77,13 +75,12 @@ def _write(prompts: tuple[str, ...]) -> None:
     state.update(prompts=prompts)
 
 
-def _toggle(key: str, chips: list[str]) -> None:
-    chosen = st.session_state[key]
+def _toggle(chosen: list[str], chips: list[str]) -> None:
     used = gateway.prompts(state.current())
     kept = tuple(p for p in used if p not in chips or p in chosen)
     _write((*kept, *(chip for chip in chosen if chip not in kept)))
 
 
-def _add(key: str) -> None:
-    concept, used = st.session_state[key], gateway.prompts(state.current())
+def _add(concept: str) -> None:
+    used = gateway.prompts(state.current())
     _write(used if concept in used else (*used, concept))

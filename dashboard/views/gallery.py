@@ -32,7 +32,7 @@ def page() -> None:
         required=True,
         format_func=lambda name: plain(names[name]),
         key=key,
-        on_change=lambda: state.update(image_set=st.session_state[key], image="", upload=""),
+        on_change=fields.then(key, lambda chosen: state.update(image_set=chosen, image="", upload="")),
     )
     chosen = gateway.image_set(shown.image_set)
     _about(chosen)
