@@ -52,9 +52,12 @@ class Jobs:
         run: Callable[..., Explanation] = explain,
         keep: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
+        question: Callable[[Request], str] | None = None,
     ) -> None:
-        """run: as engine.explain. keep: seconds that a job is remembered after its end."""
+        """run: as engine.explain. keep: seconds that a job is remembered after its end. question: equal
+        texts for requests that ask the same, where these are of another kind than engine.types.Request."""
         self._run, self._keep, self._clock = run, keep, clock
+        self._question = question or _question
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._by_question: dict[str, Job] = {}
@@ -67,7 +70,7 @@ class Jobs:
         forgotten, so that a page which asks on every run does not start it over; again=True does.
         SidelightError for a method spec that is not valid.
         """
-        question = _question(request)
+        question = self._question(request)
         with self._lock:
             self._forget()
             job = self._by_question.get(question)

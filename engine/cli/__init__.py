@@ -1,4 +1,4 @@
-"""The command line: `python -m engine explain | methods | models | sets | cache | precompute`.
+"""The command line: `python -m engine explain | curves | evaluate | methods | models | ...`.
 
 Exit code 0; 1 where some of the inputs failed and were named; 2 for bad arguments, with one line on stderr.
 """
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from engine.cli import cache, explain, lists, precompute
+from engine.cli import cache, curves, evaluate, explain, lists, precompute
 from engine.types import SidelightError
 
 INTERRUPTED = 130  # the shell's code for a program stopped by Ctrl-C
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     """The whole menu; each command adds its own arguments and its function."""
     top = Parser(prog="python -m engine", description="Explanation methods of CLIP, side by side.")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (explain, lists, precompute, cache):
+    for module in (explain, curves, evaluate, lists, precompute, cache):
         module.add_commands(commands)
     return top
 

@@ -1,6 +1,7 @@
 """Deletion and insertion curves of any maps of one image, kept in the store."""
 
 from engine.curves.ask import compute, question, stored
+from engine.curves.export import FORMATS, arrays, figure, table
 from engine.curves.pictures import KINDS, perturbed
 from engine.curves.presets import PRESETS, preset
 from engine.curves.types import (
@@ -18,6 +19,7 @@ from engine.curves.types import (
 __all__ = [
     "CONTROLS",
     "FILLS",
+    "FORMATS",
     "IMAGENET",
     "KINDS",
     "PRESETS",
@@ -27,9 +29,12 @@ __all__ = [
     "CurveRequest",
     "Curves",
     "Protocol",
+    "arrays",
     "compute",
+    "figure",
     "perturbed",
     "preset",
     "question",
     "stored",
+    "table",
 ]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image as Pillow
 from scipy import ndimage
 
 from engine import images
 from engine.curves.types import Curve, Curves, Protocol
 from engine.metrics.curve import counts, kept, ranks
 from engine.metrics.road import enlarge, impute
+from engine.render.scales import enlarge as enlarge_map
 from engine.types import Image, Preprocess, SidelightError
 
 KERNEL, SIGMA = 11, 5  # of RISE's blur: side of the kernel and its standard deviation, in pixels
@@ -77,7 +77,7 @@ def unit_ranks(values: np.ndarray, place: Ground, protocol: Protocol) -> np.ndar
         return ranks(over_patches(values, place.units))
     left, top, right, bottom = place.seen
     large = np.full(place.units, -np.inf, np.float32)
-    large[top:bottom, left:right] = enlarged(values, (bottom - top, right - left))
+    large[top:bottom, left:right] = enlarge_map(values, (right - left, bottom - top))
     return ranks(large)
 
 
@@ -87,12 +87,6 @@ def over_patches(values: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
         return values
     rows, columns = grid
     return values.reshape(rows, values.shape[0] // rows, columns, -1).mean((1, 3))
-
-
-def enlarged(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A map at another size (height, width), float32, by linear interpolation."""
-    picture = Pillow.fromarray(np.ascontiguousarray(values, np.float32))
-    return np.asarray(picture.resize(size[::-1], Pillow.Resampling.BILINEAR))
 
 
 def filled(place: Ground, keep: np.ndarray, fill: str, instead: np.ndarray, seed: int) -> np.ndarray:

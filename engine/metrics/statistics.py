@@ -24,17 +24,18 @@ def bootstrap(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> 
         warnings.simplefilter(
             "ignore", stats.DegenerateDataWarning
         )  # equal values have an interval of no width
-        found = stats.bootstrap(
+        drawn = stats.bootstrap(
             (values,),
             np.nanmean,
             axis=-1,
             n_resamples=resamples,
             batch=max(1, 2**24 // max(values.size, 1)),
-            confidence_level=CONFIDENCE,
             method="percentile",
             rng=np.random.default_rng(seed),
-        ).confidence_interval
-    return found.low, found.high
+        ).bootstrap_distribution
+        edge = (1 - CONFIDENCE) / 2
+        low, high = np.nanquantile(drawn, (edge, 1 - edge), axis=-1)
+    return low, high
 
 
 def wilcoxon(a: np.ndarray, b: np.ndarray) -> float:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.curves.pictures import enlarged
 from engine.metrics.agreement import gini
 from engine.metrics.likeness import entropy, score_fidelity, text_specificity
 from engine.metrics.localisation import average_precision, energy, pointing_game, segmentation
+from engine.render.scales import enlarge
 from engine.runs.subject import Subject
 from engine.types import Map
 
@@ -33,7 +33,7 @@ def of_region(subject: Subject, item: Map) -> Iterator[tuple[str, float]]:
     region = subject.regions.get(item.target)
     if region is None:
         return
-    large = enlarged(item.values, region.shape)
+    large = enlarge(item.values, region.shape[::-1])
     yield "pointing", float(pointing_game(large, region))
     yield "pointing_15", float(pointing_game(large, region, tolerance=15))
     yield "energy", energy(large, region)

@@ -14,7 +14,7 @@ from engine import images
 from engine.compute import Question, Relevance, relevances
 from engine.curves import CurveRequest, Protocol, compute
 from engine.curves.compute import readout_of
-from engine.curves.pictures import enlarged, ground, over_patches
+from engine.curves.pictures import ground, over_patches
 from engine.curves.scorer import HiddenScorer
 from engine.metrics.confidence import confidence_drop, confidence_increase, unit_range
 from engine.metrics.curve import ranks
@@ -23,6 +23,7 @@ from engine.metrics.road import road
 from engine.metrics.saco import saco
 from engine.models import Model
 from engine.questions import image_question
+from engine.render.scales import enlarge
 from engine.runs.subject import Subject
 from engine.specs import parse
 from engine.trace import exact_float32
@@ -67,7 +68,7 @@ def of_perturbations(subject: Subject, wanted: Sequence[str]) -> Iterator[tuple[
             masks = partial(_column, hidden, t)
             score = partial(_scores, question, hidden.batch, t)
             units = over_patches(item.values, found.grid)
-            large = enlarged(item.values, size)
+            large = enlarge(item.values, size[::-1])
             measures: dict[str, Callable[[], float]] = {
                 "saco": lambda u=units, s=masks: saco(u, s),
                 "mu_fidelity": lambda u=units, s=masks: mu_fidelity(u, s, seed=seed),

@@ -1,0 +1,115 @@
+"""`evaluate`: methods and metrics over an image set, with intervals; resumable, by any number of
+processes."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+from tqdm import tqdm
+
+from engine.cli.common import add_model_arguments, check, report, request_arguments
+from engine.cli.protocol import add_protocol_arguments, protocol_of
+from engine.registry import METHODS
+from engine.runs import METRICS, RunRequest, RunResult, RunStatus
+from engine.runs import run as run_set
+from engine.specs import parse
+from engine.types import SidelightError
+
+ALL = "all"
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "evaluate",
+        help="measure methods over an image set",
+        description="Write DIR/table.parquet, table.csv and summary.csv. The same command goes on where it "
+        "was stopped, and several processes may share DIR.",
+    )
+    command.add_argument("--set", required=True, metavar="SET", help="name of a set, or a folder of images")
+    command.add_argument(
+        "-m", "--method", action="append", required=True, metavar="SPEC",
+        help="repeatable; all: every method that is not named with parameters of its own",
+    )  # fmt: skip
+    command.add_argument(
+        "--metric", action="append", default=[], metavar="NAME",
+        help=f"repeatable; default: {', '.join(n for n, m in METRICS.items() if m.default)}; "
+        f"also: {', '.join(n for n, m in METRICS.items() if not m.default)}",
+    )  # fmt: skip
+    command.add_argument("--first", type=_positive, metavar="N", help="the first N images only")
+    command.add_argument("--targets", type=_positive, metavar="N", help="at most N prompts an image")
+    command.add_argument(
+        "--reference", metavar="SPEC", help="what the others are compared with (default: the first)"
+    )
+    add_protocol_arguments(command)
+    add_model_arguments(command)
+    command.add_argument("--no-controls", action="store_true", help="leave random, center and edges out")
+    command.add_argument("--out", required=True, type=Path, metavar="DIR")
+    command.set_defaults(run=run)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
+    return number
+
+
+def run(arguments: argparse.Namespace) -> int:
+    specs = methods(arguments.method)
+    check(arguments, specs)
+    request = RunRequest(
+        set=arguments.set,
+        specs=specs,
+        metrics=tuple(arguments.metric),
+        first=arguments.first,
+        targets=arguments.targets,
+        reference=arguments.reference,
+        controls=not arguments.no_controls,
+        protocol=protocol_of(arguments),
+        seed=arguments.seed,
+        **request_arguments(arguments),
+    )
+    bar = tqdm(unit="image", disable=None, smoothing=0.1)
+
+    def show(status: RunStatus) -> None:
+        if bar.total is None:
+            bar.reset(status.total)
+            bar.initial = status.done
+        bar.n = status.done
+        bar.set_postfix_str(f"{status.failed} skipped" if status.failed else "")
+
+    found = run_set(request, arguments.out, progress=show)
+    bar.close()
+    print("\n".join(lines(found)))
+    print(arguments.out)
+    return report((found.manifest["set"]["name"], problem) for problem in found.status.problems)
+
+
+def methods(asked: list[str]) -> tuple[str, ...]:
+    """The specs that are meant, `all` standing for every method of images that is not named besides."""
+    named = [parse(spec) for spec in asked if spec != ALL]
+    taken = {spec.method.name for spec in named}
+    every = [
+        name
+        for name, m in METHODS.items()
+        if "image" in m.branches and m.family != "control" and name not in taken
+    ]
+    found = list(map(str, named)) + (every if ALL in asked else [])
+    if not found:
+        raise SidelightError("There is no method to measure; add -m SPEC, or -m all.")
+    return tuple(dict.fromkeys(found))
+
+
+def lines(found: RunResult) -> list[str]:
+    """The summary as text, a block a metric, the best method first."""
+    width = max((len(e.spec) for e in found.summary), default=0)
+    text = []
+    for metric in dict.fromkeys(e.metric for e in found.summary):
+        rows = [e for e in found.summary if e.metric == metric]
+        text.append(f"\n{METRICS[metric].title} ({METRICS[metric].unit})")
+        for e in sorted(rows, key=lambda e: math.inf if math.isnan(e.rank) else e.rank):
+            apart = "" if e.p_holm is None else f"  {e.difference:+.4f}  p {e.p_holm:.3g}"
+            text.append(f"  {e.spec:<{width}}  {e.mean:.4f} [{e.low:.4f}, {e.high:.4f}]{apart}")
+    return text
