@@ -83,16 +83,16 @@ def _model(asked: State) -> str:
 
 def columns(found: Sequence[Line]) -> tuple[Column, ...]:
     """One for each method; what its spec adds to the name is its detail."""
-    return tuple(Column(*_parts(spec)) for spec in found[0].explanation.specs)
+    return tuple(Column(*parts(spec)) for spec in found[0].explanation.specs)
 
 
 def name(spec: str) -> str:
     """A spec for reading: the method's title and what is not default."""
-    title, _, parameters = _parts(spec)
+    title, _, parameters = parts(spec)
     return f"{title} {parameters}".strip()
 
 
-def _parts(spec: str) -> tuple[str, str, str]:
+def parts(spec: str) -> tuple[str, str, str]:
     """Title, unit and given parameters."""
     method, _, parameters = spec.partition("(")
     known = gateway.methods()[method]
@@ -177,9 +177,14 @@ def _another(line: Line, found: Sequence[Line]) -> Line | None:
 
 
 def comparable(found: Sequence[Line]) -> list[tuple[Line, list[str]]]:
-    """The person's rows with the methods whose maps are there."""
-    rows = [(line, [s for s in line.explanation.specs if isinstance(line.get(s), Map)]) for line in found]
+    """The person's rows with the methods that have a map on the row's patches there, two at least."""
+    rows = [(line, [s for s in line.explanation.specs if _on_patches(line, s)]) for line in found]
     return [(line, specs) for line, specs in rows if line.own and len(specs) > 1]
+
+
+def _on_patches(line: Line, spec: str) -> bool:
+    result = line.get(spec)
+    return isinstance(result, Map) and result.values.shape == line.explanation.grid
 
 
 def agreement(found: Sequence[Line]) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:

@@ -66,12 +66,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """What a row shows. picture: place in the list of pictures. score: cosine of picture and prompt."""
+    """What a row shows. picture: place in the list of pictures. score: cosine of picture and prompt. marked:
+    whether it is selected elsewhere."""
 
     label: str
     picture: int
     detail: str = ""
     score: float | None = None
+    marked: bool = False
 
 
 @dataclass(frozen=True)

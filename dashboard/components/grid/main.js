@@ -33,6 +33,8 @@ function update(grid, data) {
     grid.tables[table.name] = { bytes: bytesOf(table.bytes), diverging: table.diverging };
   }
   grid.model = modelOf(grid, data);
+  const shown = new Set(data.pictures.map((picture) => picture.source));
+  for (const source of grid.pictures.keys()) if (!shown.has(source)) grid.pictures.delete(source);
   grid.tiles = grid.model.tiles.flat();
   layOut(grid);
 }
@@ -87,8 +89,14 @@ function layOut(grid) {
     tile.layerKey = "";
   }
   const outlined = grid.tiles.some((tile) => tile.picture.outlines.length > 0);
-  const zoom = (factor) => look(grid, zoomed(grid.view, factor));
-  if (grid.toolbar) grid.bars.replaceChildren(toolbarOf(display, tables, outlined, (values, redraw) => change(grid, values, redraw), zoom));
+  const { opacity, top, above, ...chosen } = display; // the sliders show their own values
+  const bars = JSON.stringify([grid.revision, outlined, above > 0, chosen]);
+  if (grid.toolbar && bars !== grid.barsDrawn) { // not while a slider is held and a map arrives
+    const zoom = (factor) => look(grid, zoomed(grid.view, factor));
+    const set = (values, redraw) => change(grid, values, redraw);
+    grid.bars.replaceChildren(toolbarOf(display, tables, outlined, set, zoom));
+    grid.barsDrawn = bars;
+  }
   const { lines, across } = cellsOf(model, display, tables);
   grid.box.replaceChildren(...lines);
   grid.box.style.setProperty("--across", across);
@@ -133,7 +141,7 @@ function look(grid, view) {
 function point(grid, tile, spot) {
   Object.assign(grid, { spot, pointed: tile });
   for (const other of grid.tiles) if (other.values) markPatch(other, spot, grid.view);
-  const hint = "Point at a patch to read it in every tile; click to hold it, then wheel or + − to zoom, drag to pan.";
+  const hint = "Point at a patch to read it in every tile. Click to hold it; then wheel to zoom, drag to pan.";
   const here = tile && spot && grid.tiles.find((t) => t.values && t.row === tile.row && t.column === tile.column);
   grid.status.textContent = here ? readout(here, spot, grid.model.columns[here.column], grid.model.rows[here.row]) : hint;
   grid.status.classList.toggle("hint", !here);

@@ -7,7 +7,8 @@ function scoreText(value) {
 }
 
 function headOf(entry, kind) {
-  return make("div", { class: `head ${kind}`, role: kind === "top" ? "columnheader" : "rowheader" },
+  return make("div", { class: `head ${kind}`, role: kind === "top" ? "columnheader" : "rowheader",
+    "data-marked": entry.marked || undefined, "aria-current": entry.marked ? "true" : undefined },
     make("div", { class: "title", dir: "auto", title: entry.label }, entry.label),
     entry.detail ? make("div", { class: "detail", title: entry.detail }, entry.detail) : null,
     entry.score === undefined ? null

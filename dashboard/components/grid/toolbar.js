@@ -50,7 +50,7 @@ function slider(name, low, high, value, unit, change) {
 }
 
 function toggle(label, help, on, change) {
-  return make("button", { type: "button", class: "toggle", title: help, "aria-pressed": String(on),
+  return make("button", { type: "button", class: "toggle", title: help, "data-name": label, "aria-pressed": String(on),
     onclick: () => change(!on) }, label);
 }
 
