@@ -32,6 +32,11 @@ class State:
     quantity: its name in the engine. layer: counted from 1, 0 for the last. head: 'mean', 'max' or a number
     from 1. source: '' for the pooled token, 'row,column' of a patch, or the place of a token of the prompt;
     from 1.
+
+    Of the Words page, for the prompt that is `target`. text_method: spec of the method that weighs tokens.
+    words: the selected word's place from 1, or 'first-last' of a phrase; '' for none. word_map: what a word's
+    map explains: the prompt less the prompt without it, the word alone, or the whole prompt. word_method: one
+    of `methods` for the large map, '' for the first. region: patches, as 'row,from-to' from 1, joined by ';'.
     """
 
     image_set: str = "scenes"
@@ -64,3 +69,8 @@ class State:
     layer: float = _number(0, 0, 1000)
     head: str = "mean"
     source: str = ""
+    text_method: str = "grad_eclip"
+    words: str = ""
+    word_map: str = _choice("difference", "alone", "whole")
+    word_method: str = ""
+    region: str = ""

@@ -27,14 +27,16 @@ from dashboard.choices import State
 from dashboard.components.grid import Outline
 from dashboard.links import Vocabulary
 from dashboard.uploads import Uploads
-from engine.types import Explanation, Image, ModelInfo, Request, SidelightError, Target
+from engine.types import Branch, Explanation, Failure, Image, Map, ModelInfo, Request, SidelightError, Target
 
 if TYPE_CHECKING:
     from engine.datasets import ImageSet, Item
     from engine.jobs import Job, Jobs
     from engine.layers import Computed, Quantity, Rows, Share, Summary
     from engine.objects import ObjectBox
+    from engine.phrases import Weight, Word
     from engine.registry import Method
+    from engine.scores import Scores
 
 log = logging.getLogger(__name__)
 SHOWN_PROMPTS = 2  # of the image's own, as long as the person typed none
@@ -261,20 +263,29 @@ def explanation(state: State) -> tuple[Explanation, Job | None]:
     For a second model, another image or other prompts ask with `replace(state, ...)`. A job that ended
     without all maps is handed out too, so that the page can say why; `again` starts it over.
     """
+    return maps(state, request(state).targets)
+
+
+def maps(state: State, targets: Sequence[Target]) -> tuple[Explanation, Job | None]:
+    """The same for any targets of the state's image."""
+    return _explained(replace(request(state), targets=tuple(targets)))
+
+
+def _explained(asked: Request) -> tuple[Explanation, Job | None]:
     from engine import stored
 
-    asked = request(state)
     found = stored(asked)
-    if _whole(found):
+    if _whole(found, asked.branch):
         return found, None
     job = jobs().submit(asked)
     if job.state == "done":
         found = replace(stored(asked), failures=job.result.failures)
-    return found, None if _whole(found) else job
+    return found, None if _whole(found, asked.branch) else job
 
 
-def _whole(found: Explanation) -> bool:
-    return all(found.get(spec, t.label) is not None for spec in found.specs for t in found.targets)
+def _whole(found: Explanation, branch: Branch) -> bool:
+    held = {(m.spec, m.target) for m in (*found.maps, *found.failures) if m.branch == branch}
+    return all((spec, t.label) in held for spec in found.specs for t in found.targets)
 
 
 @st.cache_resource(show_spinner=False)
@@ -285,11 +296,14 @@ def jobs() -> Jobs:
     return Jobs(_answer)
 
 
-def _answer(asked: Request, **how: Any) -> Explanation | Computed:
-    """What a worker does: the maps of a request, or, where it names no method, its layers."""
-    from engine import explain, layers
+def _answer(asked: Request, **how: Any) -> Explanation | Computed | Scores:
+    """What a worker does: the maps of a request; or, where it names no method, the layers of its branch, or
+    the scores alone where it names both."""
+    from engine import explain, layers, scores
 
-    return explain(asked, **how) if asked.specs else layers.compute(asked, **how)
+    if asked.specs:
+        return explain(asked, **how)
+    return (scores if asked.branch == "both" else layers).compute(asked, **how)
 
 
 def cancel(job: Job) -> None:
@@ -461,6 +475,88 @@ def layer_rows(state: State, of: Target, quantity: str, blocks: Sequence[int]) -
 
 def _layers_request(state: State, of: Target) -> Request:
     return replace(request(state), targets=(of,), specs=(), branch=state.tower)
+
+
+# Words
+
+
+def words_in(prompt: str) -> tuple[Word, ...]:
+    """The words of a prompt, punctuation as words of its own."""
+    from engine import phrases
+
+    return phrases.words_in(prompt)
+
+
+def phrase(prompt: str, words: Sequence[Word]) -> str:
+    """Neighbouring words as they stand in the prompt."""
+    from engine import phrases
+
+    return phrases.phrase(prompt, words)
+
+
+def word_target(prompt: str, words: Sequence[Word], kind: str) -> Target:
+    """What a map of neighbouring words explains: 'difference', 'alone' or 'whole', see the state."""
+    from engine import phrases
+
+    if kind == "difference":
+        return Target(prompt, kind="difference", minus=phrases.without(prompt, words))
+    return Target(prompt if kind == "whole" else phrases.phrase(prompt, words))
+
+
+def weighing_methods() -> Mapping[str, Method]:
+    """The methods that weigh the tokens of a prompt; leaving one out is a measure of its own."""
+    return {n: m for n, m in methods().items() if "text" in m.branches and n != "leave_one_out"}
+
+
+def token_weights(state: State, prompt: str) -> tuple[Map | Failure | None, Job | None]:
+    """The prompt's tokens by the state's method for text, or the job that weighs them."""
+    spec = signed(state.text_method, state.sign)
+    asked = replace(request(state), targets=(Target(prompt),), specs=(spec,), branch="text")
+    found, job = _explained(asked)
+    return found.get(spec, prompt, "text"), job
+
+
+def read_part(state: State, prompt: str, tokens: Map | Failure | None) -> str | None:
+    """What of a prompt the model reads; None where that is not known before its tokens are."""
+    from engine import phrases
+
+    if phrases.surely_read(prompt, described(state).context):
+        return prompt
+    return phrases.read_part(prompt, tokens) if isinstance(tokens, Map) else None
+
+
+def merged(words: Sequence[Word], tokens: Map) -> tuple[Weight, ...]:
+    """Token weights summed within words."""
+    from engine import phrases
+
+    return phrases.merged(words, tokens)
+
+
+def outside_share(tokens: Map) -> tuple[float, float]:
+    """Shares of the start and the end token in all weight."""
+    from engine import phrases
+
+    return phrases.outside(tokens)
+
+
+def scores(state: State, targets: Sequence[Target]) -> tuple[Mapping[str, float], Job | None]:
+    """The model's score of the state's image and each target, by label, or the job that computes them."""
+    from engine import scores as engine_scores
+
+    asked = replace(request(state), targets=tuple(targets), specs=(), branch="both")
+    found = engine_scores.stored(asked).values
+    if all(target.label in found for target in targets):
+        return found, None
+    job = jobs().submit(asked)
+    return (job.result.values, None) if job.state == "done" else (found, job)
+
+
+def share_inside(values: np.ndarray, region: np.ndarray) -> float | None:
+    """Share of a map's positive mass inside a region, bool of its shape; None where it has none."""
+    from engine.metrics import localisation
+
+    share = localisation.energy(values, region)
+    return None if np.isnan(share) else share
 
 
 def seen(state: State) -> tuple[float, float, float, float]:

@@ -193,7 +193,13 @@ def _known_methods(state: State, here: Vocabulary) -> tuple[State, list[str]]:
             specs.append(here.spec(text))
         except SidelightError as error:
             problems.append(str(error))
-    return replace(state, methods=tuple(dict.fromkeys(specs)) or State.methods), problems
+    try:
+        weighing = here.spec(state.text_method)
+    except SidelightError as error:
+        problems.append(str(error))
+        weighing = State.text_method
+    methods = tuple(dict.fromkeys(specs)) or State.methods
+    return replace(state, methods=methods, text_method=weighing), problems
 
 
 def _known_models(state: State, here: Vocabulary) -> tuple[State, list[str]]:

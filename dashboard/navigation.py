@@ -5,16 +5,18 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-COMPARE, LAYERS, GALLERY, METHODS = "compare", "layers", "gallery", "methods"
+COMPARE, LAYERS, WORDS, GALLERY, METHODS = "compare", "layers", "words", "gallery", "methods"
 
 
 def pages() -> dict[str, StreamlitPage]:
     """The pages of the menu, by name."""
-    from dashboard.views import compare, gallery, layers, methods  # here because views ask for other pages
+    # Here because views ask for other pages.
+    from dashboard.views import compare, gallery, layers, methods, words
 
     return {
         COMPARE: st.Page(compare.page, title="Compare", url_path=COMPARE, default=True),
         LAYERS: st.Page(layers.page, title="Layers", url_path=LAYERS),
+        WORDS: st.Page(words.page, title="Words", url_path=WORDS),
         GALLERY: st.Page(gallery.page, title="Gallery", url_path=GALLERY),
         METHODS: st.Page(methods.page, title="Methods", url_path=METHODS),
     }

@@ -1,0 +1,141 @@
+"""Words: which word of a prompt does it, by three measures, and where in the image it is."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import fields, gateway, links, progress, state
+from dashboard.components.grid import DISPLAY, Column, grid
+from dashboard.components.words import CHOICE, Rank, words
+from dashboard.text import plain, shortened
+from dashboard.views import compare_rows, words_parts, words_take
+from dashboard.views.words_parts import MOST_WORDS, Parts, Span
+
+KINDS = {
+    "difference": "Prompt less the rest",
+    "alone": "Word alone",
+    "whole": "Whole prompt",
+}
+KIND_HELP = (
+    "What a word's map explains. Prompt less the rest: the score of the prompt less that of the prompt "
+    "without the word. Word alone: the word as a prompt of its own. Whole prompt: one map for all words."
+)
+
+
+def page() -> None:
+    shown = state.current()
+    found = words_parts.parts(shown)
+    with st.container(horizontal=True, vertical_alignment="bottom", key="words_head"):
+        _choices(shown)
+        st.space("stretch")
+        words_take.draw(found, gateway.image(shown).name)
+    for note in _notes(shown, found):
+        st.caption(f":material/info: {plain(note)}")
+    running = [job for job in found.jobs if job.state in ("queued", "running")]
+    progress.panel((running or list(found.jobs) or [None])[-1])
+    _words(shown, found)
+    _grid(shown, found)
+
+
+def _choices(shown: state.State) -> None:
+    prompts = gateway.prompts(shown)
+    _choice(
+        "Prompt", "target", list(prompts), words_parts.prompt_of(shown), lambda p: shortened(p, 80), words=""
+    )
+    known = gateway.weighing_methods()
+    specs = list(dict.fromkeys((*known, shown.text_method)))
+    _choice("Tokens by", "text_method", specs, shown.text_method, compare_rows.name)
+    key = fields.key("word map", shown.word_map)
+    st.segmented_control(
+        "Maps of",
+        list(KINDS),
+        required=True,
+        format_func=KINDS.get,
+        key=key,
+        help=KIND_HELP,
+        on_change=fields.then(key, lambda kind: state.update(word_map=kind)),
+    )
+    chosen = shown.word_method if shown.word_method in shown.methods else shown.methods[0]
+    _choice("Large map by", "word_method", list(shown.methods), chosen, compare_rows.name)
+
+
+def _choice(label: str, field: str, options: list[str], chosen: str, named, **also: str) -> None:
+    key = fields.key(f"words {field}", chosen)
+    st.selectbox(
+        label,
+        options,
+        format_func=named,
+        key=key,
+        on_change=fields.then(key, lambda value: state.update(**{field: value}, **also)),
+    )
+
+
+def _notes(shown: state.State, found: Parts) -> list[str]:
+    """What the prompt, the image and the model ask the reader to keep in mind."""
+    notes = []
+    lost = [word.text for word in found.words[found.read :]] if found.read else []
+    if lost:
+        context = gateway.described(shown).context
+        some = f"{lost[0]}" if len(lost) == 1 else f"{lost[0]} and what follows"
+        notes.append(
+            f"This model reads {context - 2} tokens, {found.read} of these {len(found.words)} words: "
+            f"“{shortened(some, 60)}” has no weight."
+        )
+    if len(found.words) == 1 and shown.word_map == "difference":
+        notes.append("A prompt of one word is compared with the empty prompt.")
+    if found.read > MOST_WORDS and shown.word_map != "whole":
+        notes.append(f"The first {MOST_WORDS} words have maps; select a later word to add its own.")
+    return [*notes, *gateway.photo_note(shown)]
+
+
+def _words(shown: state.State, found: Parts) -> None:
+    spec = words_parts.large_spec(shown)
+    spans = words_parts.rows(shown, found) if found.targets else [None]
+    region = found.explanation and words_parts.patches(shown.region, found.explanation.grid)
+    words(
+        [word.text for word in found.words],
+        found.measures,
+        words_parts.picture(shown),
+        Column(*compare_rows.parts(spec)),
+        {_named(span): words_parts.tile(found, spec, span) for span in spans},
+        [Rank(found.text(s), _named(s), share) for s, share in words_parts.ranking(shown, found)],
+        float(region.mean()) if region is not None else 0.0,
+        {"words": _named(found.chosen) if found.read else shown.words, "region": shown.region},
+        {name: getattr(shown, name) for name in DISPLAY},
+        key="words",
+        on_choice=_chosen,
+    )
+
+
+def _named(span: Span | None) -> str:
+    """Words as the state names them."""
+    if span is None:
+        return ""
+    return f"{span[0] + 1}" if span[0] == span[1] else f"{span[0] + 1}-{span[1] + 1}"
+
+
+def _chosen(told: dict) -> None:
+    known = {name: told[name] for name in CHOICE if name in told}
+    checked, _ = links.checked(known, gateway.vocabulary())
+    state.update(**{name: getattr(checked, name) for name in CHOICE})
+
+
+def _grid(shown: state.State, found: Parts) -> None:
+    if not found.targets:
+        return
+    spans, specs = words_parts.rows(shown, found), words_parts.specs(shown)
+    grid(
+        [words_parts.picture(shown)],
+        words_parts.columns(shown),
+        [words_parts.row(shown, found, span) for span in spans],
+        [[words_parts.tile(found, spec, span) for spec in specs] for span in spans],
+        {name: getattr(shown, name) for name in DISPLAY},
+        key="words_grid",
+        on_display=_display,
+    )
+
+
+def _display(told: dict) -> None:
+    known = {name: told[name] for name in DISPLAY if name in told}
+    checked, _ = links.checked(known, gateway.vocabulary())
+    state.update(**{name: getattr(checked, name) for name in DISPLAY})
