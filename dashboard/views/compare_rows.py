@@ -157,7 +157,9 @@ def _lacking(job: Job | None) -> Tile:
         return Tile(reason=job.error)
     if job.state == "queued":
         return Tile(waiting="Waiting for other work")
-    return Tile(waiting=job.progress.stage or "Starting")
+    progress = job.progress
+    share = progress.done / progress.total if progress.total else 0.0
+    return Tile(waiting=progress.stage[:1].upper() + progress.stage[1:] or "Starting", progress=share)
 
 
 def _another(line: Line, found: Sequence[Line]) -> Line | None:

@@ -80,15 +80,16 @@ class Row:
 class Tile:
     """One map with its card, or the sentence that stands in its place.
 
-    values: float32 (rows, columns), or None. signed: whether zero is the middle of the colours. waiting: the
-    map is being computed, and how far that is. reason: why there is none. score, explained: cosines of the
-    model and of the pass that the method read. gini: sparsity. specificity: 1 - Spearman against the map of
-    the prompt `versus`.
+    values: float32 (rows, columns), or None. signed: whether zero is the middle of the colours. waiting: what
+    is done while the map is computed; progress: the share that is done. reason: why there is none. score,
+    explained: cosines of the model and of the pass that the method read. gini: sparsity. specificity:
+    1 - Spearman against the map of the prompt `versus`.
     """
 
     values: np.ndarray | None = None
     signed: bool = False
     waiting: str = ""
+    progress: float = 0.0
     reason: str = ""
     score: float | None = None
     explained: float | None = None

@@ -66,8 +66,9 @@ function altOf(tile, column, row) {
 
 function quietOf(tile) {
   if (tile.state === "pending") {
-    return make("div", { class: "quiet pending", role: "status" },
-      make("div", { class: "track" }, make("div", { class: "moving" })), make("p", {}, tile.waiting));
+    const done = make("div", { class: "done" });
+    done.style.width = `${100 * tile.progress}%`;
+    return make("div", { class: "quiet pending" }, make("div", { class: "track" }, done), make("p", {}, tile.waiting));
   }
   return make("div", { class: "quiet" }, make("p", { dir: "auto" }, tile.reason));
 }
