@@ -22,6 +22,7 @@ from engine.training.layout import CANVAS, Scene, sample_scene
 from engine.training.tokens import TokenRows
 
 PATCH = 8  # px
+GRID = CANVAS // PATCH
 CAPTIONED = 48  # scenes of a batch that get captions: texts cost time too
 
 
@@ -31,8 +32,8 @@ class Stage:
 
     Scenes smaller than the canvas show a window of it: objects keep their size, and the window takes the
     matching part of the position embedding. contrasts: pairs of captions that differ in one colour or place
-    are told apart. drops: patches drop out between blocks (see `towers.drop_plan`). decay: the learning rate
-    falls to zero over the stage.
+    are told apart. drops: patches drop out between blocks, which saves time. late: the class token skips the
+    attention of random blocks before the last. decay: the learning rate falls to zero over the stage.
     """
 
     side: int
@@ -41,6 +42,7 @@ class Stage:
     samples: int
     contrasts: bool = False
     drops: bool = False
+    late: bool = False
     decay: bool = False
 
     @property
@@ -64,10 +66,10 @@ class Batches(Dataset):
         stage = self.stage
         scenes = [sample_scene(rng, 1 + k % stage.objects, stage.side) for k in range(stage.batch)]
         images = np.stack([draw(scene)[0] for scene in scenes])
-        groups = _texts(rng, scenes, stage.contrasts)
+        groups = _texts(rng, scenes, stage)
         captions = [caption for group in groups for caption in group]
         truth = truth_table([scene_facts(scene) for scene in scenes], captions)
-        room = (CANVAS - stage.side) // PATCH
+        room = GRID - stage.side // PATCH
         return {
             "images": torch.from_numpy(images),  # uint8 [b s s 3]
             "corner": torch.from_numpy(rng.integers(0, room + 1, 2)),  # window's row and column, in patches
@@ -77,14 +79,15 @@ class Batches(Dataset):
         }
 
 
-def _texts(rng: np.random.Generator, scenes: list[Scene], contrasts: bool) -> list[list[Caption]]:
+def _texts(rng: np.random.Generator, scenes: list[Scene], stage: Stage) -> list[list[Caption]]:
     """Groups in the order that the loss expects: concepts, colours, patterns, categories; for each of the
     first scenes a caption, its false twin, and the true and the false text of a contrast."""
     concepts = [concept_caption(rng, concept) for concept in load_concepts().concepts]
     captioned = scenes[:CAPTIONED]
-    pairs = [scene_captions(rng, scene) for scene in captioned]
+    places = stage.side == CANVAS
+    pairs = [scene_captions(rng, scene, places) for scene in captioned]
     groups = [concepts, *background_captions(rng), category_captions(rng)]
-    contrasted = [contrast_captions(rng, scene) for scene in captioned] if contrasts else []
+    contrasted = [contrast_captions(rng, scene, places) for scene in captioned if stage.contrasts]
     for both in (pairs, contrasted):
         groups += [[true for true, _ in both], [false for _, false in both]]
     return groups

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.training.concepts import Concept, load_concepts
-from engine.training.layout import CANVAS, PALETTE, PATTERNS, Placed, Scene
+from engine.training.layout import PALETTE, PATTERNS, Placed, Scene
 
 PREFIXES = (
     "a photo of ", "a picture of ", "an image of ", "a drawing of ", "there is ", "this is ", "I see ",
@@ -112,10 +112,10 @@ def category_captions(rng: np.random.Generator) -> list[Caption]:
     ]
 
 
-def scene_captions(rng: np.random.Generator, scene: Scene) -> tuple[Caption, Caption]:
-    """A true caption, and its twin in which one word is wrong for this scene."""
+def scene_captions(rng: np.random.Generator, scene: Scene, places: bool = True) -> tuple[Caption, Caption]:
+    """A true caption, and its twin in which one word is wrong for this scene; `places`: it may name them."""
     facts = scene_facts(scene)
-    draft = _draft(rng, scene)
+    draft = _draft(rng, scene, places)
     while True:
         twin = _falsify(rng, draft)
         if not twin.needs <= facts:
@@ -123,18 +123,18 @@ def scene_captions(rng: np.random.Generator, scene: Scene) -> tuple[Caption, Cap
     return _worded_alike(rng, draft, twin)
 
 
-def contrast_captions(rng: np.random.Generator, scene: Scene) -> tuple[Caption, Caption]:
+def contrast_captions(rng: np.random.Generator, scene: Scene, places: bool = True) -> tuple[Caption, Caption]:
     """One object with its colour or place, and with a wrong one; an absent object where it has neither."""
     colours = [p for p in scene.objects if p.glyph.colour and takes_colour(p.concept)]
-    places = [(p, place) for p in scene.objects for place in places_of(scene, p)]
-    if colours and (not places or rng.random() < 0.5):
+    placings = [(p, place) for p in scene.objects if places for place in places_of(scene, p)]
+    if colours and (not placings or rng.random() < 0.5):
         placed = colours[rng.integers(len(colours))]
         own = placed.glyph.colour
         likely = [g.colour for g in placed.concept.glyphs if g.colour not in (None, own)]
         others = likely if likely and rng.random() < 0.5 else [c for c in PALETTE if c != own]
         true, false = (_Mention(placed.concept, c) for c in (own, str(rng.choice(others))))
-    elif places:
-        placed, place = places[rng.integers(len(places))]
+    elif placings:
+        placed, place = placings[rng.integers(len(placings))]
         true, false = (_Mention(placed.concept, place=p) for p in (place, OPPOSITE[place]))
     else:
         there = {p.concept for p in scene.objects}
@@ -149,14 +149,14 @@ def _worded_alike(rng: np.random.Generator, *drafts: _Draft) -> tuple[Caption, .
     return tuple(Caption(_word(np.random.default_rng(style), d), d.needs) for d in drafts)
 
 
-def _draft(rng: np.random.Generator, scene: Scene) -> _Draft:
+def _draft(rng: np.random.Generator, scene: Scene, places: bool) -> _Draft:
     count = int(rng.integers(1, len(scene.objects) + 1))
     order = rng.permutation(len(scene.objects))[:count]
     mentions = []
     for placed in (scene.objects[i] for i in order):
         colour = placed.glyph.colour if rng.random() < 0.6 and takes_colour(placed.concept) else None
-        places = places_of(scene, placed) if scene.side == CANVAS and rng.random() < 0.25 else []
-        mentions.append(_Mention(placed.concept, colour, str(rng.choice(places)) if places else None))
+        there = places_of(scene, placed) if places and rng.random() < 0.25 else []
+        mentions.append(_Mention(placed.concept, colour, str(rng.choice(there)) if there else None))
     background = scene.background
     colour = background.colour if rng.random() < 0.35 else None
     named = background.pattern in NAMED_PATTERNS and rng.random() < 0.2

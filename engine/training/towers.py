@@ -5,7 +5,7 @@ open_clip's own forward.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from open_clip.model import CLIP
 from torch import Tensor, nn
 
-from engine.training.batches import PATCH
+from engine.training.batches import GRID, PATCH
 from engine.training.layout import CANVAS
 from engine.training.tokens import CONTEXT
 
-GRID = CANVAS // PATCH
 VOCABULARY = 49408  # rows of open_clip's token table
 MODEL = {
     "embed_dim": 192,
@@ -55,38 +54,51 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def window_positions(model: CLIP, corner: tuple[int, int], side: int) -> Tensor:
-    """The class token's position and those of a window of side x side patches [1 + side * side, d]."""
+    """The class token's position and those of side x side patches from `corner` on [1 + side * side, d]."""
     table = model.visual.positional_embedding
     row, column = corner
     grid = table[1:].unflatten(0, (GRID, GRID))[row : row + side, column : column + side]
     return torch.cat([table[:1], grid.flatten(0, 1)])
 
 
-def drop_plan(rng: np.random.Generator, patches: int) -> dict[int, Tensor]:
-    """Tokens that go on into each of the last blocks: the class token and a random share of the patches.
+@dataclass(frozen=True)
+class Plan:
+    """How one piece of a batch goes through the blocks. kept: the tokens that go on, from a block on; silent:
+    blocks in which the class token does not attend."""
 
-    Without it the model moves what it saw into a few empty patches ("registers": Darcet et al. 2024), and
-    maps then point there. What may vanish before the next block is better left where it is.
+    kept: Mapping[int, Tensor] = field(default_factory=dict)
+    silent: frozenset[int] = frozenset()
+
+
+PLAIN = Plan()
+
+
+def make_plan(rng: np.random.Generator, patches: int, drops: bool, late: bool) -> Plan:
+    """drops: from block FIRST_DROP on, a block sees the class token and a random share of the patches left.
+
+    late: the class token skips the attention of random blocks, but never of the last. Without it the model
+    reads its objects in the middle blocks and the last one adds nothing: Grad-ECLIP, which looks there, then
+    gave maps that were zero everywhere for a third of the prompts.
     """
-    share = rng.uniform(*KEPT)
-    plan = {}
-    for block in range(FIRST_DROP, MODEL["vision_cfg"]["layers"]):
+    last = MODEL["vision_cfg"]["layers"] - 1
+    kept, silent, share = {}, frozenset(), rng.uniform(*KEPT)
+    for block in range(FIRST_DROP, last + 1) if drops else ():
         left = max(1, round(patches * share))
-        kept = np.sort(rng.choice(patches, left, replace=False)) + 1
-        plan[block] = torch.from_numpy(np.concatenate([[0], kept]))
+        tokens = np.sort(rng.choice(patches, left, replace=False)) + 1
+        kept[block] = torch.from_numpy(np.concatenate([[0], tokens]))
         patches = left
-    return plan
+    if late:
+        silent = frozenset(np.flatnonzero(rng.random(last) < rng.random()).tolist())
+    return Plan(kept, silent)
 
 
-def embed_images(
-    model: CLIP, images: Tensor, positions: Tensor, plan: Mapping[int, Tensor] | None = None
-) -> Tensor:
-    """Normalised images [b 3 s s] to unit embeddings [b e]; `plan`: tokens kept from a block on."""
+def embed_images(model: CLIP, images: Tensor, positions: Tensor, plan: Plan = PLAIN) -> Tensor:
+    """Normalised images [b 3 s s] to unit embeddings [b e]."""
     visual = model.visual
     patches = F.unfold(images, PATCH, stride=PATCH).transpose(1, 2)  # [b n 3*p*p], channels first as in conv1
     x = _product(patches, visual.conv1.weight.flatten(1))
     x = torch.cat([visual.class_embedding.bfloat16().expand(len(x), 1, -1), x], 1).float() + positions
-    x = _blocks(visual.transformer.resblocks, visual.ln_pre(x), plan=plan or {})
+    x = _blocks(visual.transformer.resblocks, visual.ln_pre(x), plan=plan)
     return F.normalize(visual.ln_post(x[:, 0]) @ visual.proj, dim=-1)
 
 
@@ -100,15 +112,16 @@ def embed_texts(model: CLIP, ids: Tensor) -> Tensor:
     return F.normalize(x @ model.text_projection, dim=-1)
 
 
-def _blocks(
-    blocks: nn.ModuleList, x: Tensor, causal: bool = False, plan: Mapping[int, Tensor] = MappingProxyType({})
-) -> Tensor:
+def _blocks(blocks: nn.ModuleList, x: Tensor, causal: bool = False, plan: Plan = PLAIN) -> Tensor:
     n = x.shape[1]
     mask = torch.full((n, n), -torch.inf, dtype=torch.bfloat16).triu(1) if causal else None
     for i, block in enumerate(blocks):
-        if i in plan:
-            x = x[:, plan[i]]
-        x = x + _attend(block.attn, block.ln_1(x), mask)
+        if i in plan.kept:
+            x = x[:, plan.kept[i]]
+        attended = _attend(block.attn, block.ln_1(x), mask)
+        if i in plan.silent:
+            attended = F.pad(attended[:, 1:], (0, 0, 1, 0))
+        x = x + attended
         hidden = F.gelu(_product(block.ln_2(x), block.mlp.c_fc.weight, block.mlp.c_fc.bias))
         x = x + _product(hidden, block.mlp.c_proj.weight, block.mlp.c_proj.bias)
     return x

@@ -20,10 +20,11 @@ from engine.training.losses import batch_loss
 from engine.training.optim import make_optimisers
 from engine.training.tokens import TokenRows
 from engine.training.towers import (
+    Plan,
     build_model,
-    drop_plan,
     embed_images,
     embed_texts,
+    make_plan,
     normalise,
     window_positions,
 )
@@ -31,8 +32,9 @@ from engine.training.towers import (
 RECIPE = (
     Stage(side=48, objects=1, batch=128, samples=100_000),
     Stage(side=72, objects=2, batch=96, samples=120_000),
-    Stage(side=112, objects=4, batch=64, samples=160_000, contrasts=True, drops=True),
-    Stage(side=112, objects=4, batch=64, samples=80_000, contrasts=True, drops=True, decay=True),
+    Stage(side=112, objects=4, batch=64, samples=43_776, contrasts=True, drops=True),
+    Stage(side=112, objects=4, batch=64, samples=13_888, contrasts=True, drops=True, late=True),
+    Stage(side=112, objects=4, batch=64, samples=40_000, contrasts=True, drops=True, late=True, decay=True),
 )
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
@@ -105,7 +107,7 @@ def _train_step(
     texts = [partial(embed_texts, model, piece) for piece in ids.split(128)]
     rng = np.random.default_rng((*seed, 1))
     images = [
-        partial(_embed_pixels, model, piece, shared, drop_plan(rng, side * side) if stage.drops else None)
+        partial(_embed_pixels, model, piece, shared, make_plan(rng, side * side, stage.drops, stage.late))
         for piece in batch["images"].split(per_piece)
     ]
     pieces = list(pool.map(lambda embed: embed(), texts + images))
@@ -127,7 +129,7 @@ def _train_step(
     return loss.item()
 
 
-def _embed_pixels(model: CLIP, images: Tensor, positions: Tensor, plan: dict[int, Tensor] | None) -> Tensor:
+def _embed_pixels(model: CLIP, images: Tensor, positions: Tensor, plan: Plan) -> Tensor:
     return embed_images(model, normalise(images), positions, plan)
 
 

@@ -21,10 +21,11 @@ from engine.training.optim import orthogonalise
 from engine.training.tokens import TokenRows
 from engine.training.towers import (
     VOCABULARY,
+    Plan,
     build_model,
-    drop_plan,
     embed_images,
     embed_texts,
+    make_plan,
     normalise,
     window_positions,
 )
@@ -82,19 +83,32 @@ def test_window_positions_are_rows_of_the_full_table(rows):
     assert torch.equal(window, table[expected])
 
 
-def test_drop_plan_keeps_the_class_token_and_ever_fewer_patches(rows):
-    plan = drop_plan(np.random.default_rng(0), patches=196)
+def test_plan_keeps_the_class_token_and_ever_fewer_patches(rows):
+    plan = make_plan(np.random.default_rng(0), patches=196, drops=True, late=False)
     left = 196
-    for block in sorted(plan):
-        kept = plan[block]
+    for block in sorted(plan.kept):
+        kept = plan.kept[block]
         assert kept[0] == 0
         assert torch.equal(kept, kept.unique())
         assert kept.max() <= left
         assert 0.6 * left - 1 <= len(kept) - 1 <= left
         left = len(kept) - 1
-    assert max(plan) == 5
+    assert max(plan.kept) == 5
     model, images = small_model(rows), torch.zeros(2, 3, 112, 112)
     assert embed_images(model, images, model.visual.positional_embedding, plan).shape == (2, 192)
+
+
+def test_class_token_always_reads_in_the_last_block(rows):
+    plans = [make_plan(np.random.default_rng(i), 196, drops=False, late=True) for i in range(50)]
+    assert {block for plan in plans for block in plan.silent} == {0, 1, 2, 3, 4}
+    model = small_model(rows)
+    first, second = torch.randn(2, 1, 3, 112, 112)
+    positions = model.visual.positional_embedding
+    with torch.no_grad():
+        deaf = [embed_images(model, x, positions, Plan(silent=frozenset(range(6)))) for x in (first, second)]
+        late = [embed_images(model, x, positions, Plan(silent=frozenset(range(5)))) for x in (first, second)]
+    assert torch.equal(*deaf)
+    assert not torch.equal(*late)
 
 
 def test_loss_of_several_true_columns_by_hand():
