@@ -3,6 +3,7 @@
 The browser draws the same from the same definitions (dashboard/components/grid: values.js, paint.js).
 """
 
+from engine.render.cloud import cloud_png, cloud_svg, undrawable
 from engine.render.figure import figure_png
 from engine.render.paint import COLORMAPS, DIVERGING, DRAWS, colormap, colours, overlay
 from engine.render.scales import SCALES, Scaled, enlarge, kept_from, scale
@@ -13,6 +14,8 @@ __all__ = [
     "DRAWS",
     "SCALES",
     "Scaled",
+    "cloud_png",
+    "cloud_svg",
     "colormap",
     "colours",
     "enlarge",
@@ -20,4 +23,5 @@ __all__ = [
     "kept_from",
     "overlay",
     "scale",
+    "undrawable",
 ]
