@@ -170,7 +170,7 @@ def page():
 
 
 def test_page_draws_the_grid_and_takes_its_choices(stand_in):
-    app = AppTest.from_function(page).run()
+    app = AppTest.from_function(page, default_timeout=60).run()
     assert not app.exception
     assert "Agreement of the methods" in app.markdown[0].value
     assert any("photographs" in caption.value for caption in app.caption)
@@ -181,7 +181,7 @@ def test_page_draws_the_grid_and_takes_its_choices(stand_in):
 
 
 def test_page_copies_what_is_typed_as_text(stand_in):
-    app = AppTest.from_function(page)
+    app = AppTest.from_function(page, default_timeout=60)
     app.query_params["prompts"] = [NASTY]
     app.run()
     assert not app.exception
