@@ -51,7 +51,8 @@ def m2ib(
     trace: Trace,
     *,
     layer: Annotated[
-        int | None, Range(0, 63, "the bottleneck follows this block, counted from 0; None: 3/4 of the depth")
+        int | None,
+        Range(0, 63, "the bottleneck follows this block, counted from 0; None: at 3/4 of the depth"),
     ] = None,
     beta: Annotated[float, Range(0, 1000, "weight of the information against the score")] = 0.1,
     steps: Annotated[int, Range(1, 1000, "forward passes of the optimisation; Adam, rate 1")] = 10,
@@ -70,9 +71,14 @@ def m2ib(
     import torch
 
     depth = trace.depth
-    layer = 3 * depth // 4 if layer is None else layer
-    if layer >= depth:
-        raise SidelightError(f"m2ib: layer={layer} is not there; this branch has {depth} blocks.")
+    if depth < 2:
+        raise Unsupported("M2IB needs a block behind its bottleneck, and this branch has one block only.")
+    # Behind the last block nothing but the pooled token reaches the score.
+    layer = min(3 * depth // 4, depth - 2) if layer is None else layer
+    if layer > depth - 2:
+        raise SidelightError(
+            f"m2ib: layer={layer} leaves no block behind it; this branch takes 0 to {depth - 2}."
+        )
     relevance = trace.embedding.new_zeros(len(trace.queries), *trace.content.shape)
     for group in _groups(trace, label):
         problem = Bottleneck(group.encoder, group.start(layer), group.row, layer + 1, group.score, beta)

@@ -30,11 +30,11 @@ def _start(case: Case) -> tuple[list, Tensor, Tensor | None, Tensor]:
     return list(clip.transformer.resblocks), x, mask, embed_image(clip, case.pixels)
 
 
-@twin("m2ib(steps=3)", "m2ib(layer=0, seed=4, steps=2)", "m2ib(beta=2, layer=1, steps=3)", "m2ib(steps=1)")
+@twin("m2ib(steps=3)", "m2ib(layer=0, seed=4, steps=2)", "m2ib(beta=2, steps=3)", "m2ib(steps=1)")
 def m2ib(case: Case) -> Tensor:
     p = case.params
     blocks, x, mask, query = _start(case)
-    after = (3 * len(blocks) // 4 if p["layer"] is None else p["layer"]) + 1
+    after = (min(3 * len(blocks) // 4, len(blocks) - 2) if p["layer"] is None else p["layer"]) + 1
     x = through(blocks[:after], x, mask, 0)[1].detach()
     alpha, first, second = torch.full_like(x, 5.0), torch.zeros_like(x), torch.zeros_like(x)
     generator = torch.Generator().manual_seed(p["seed"])
