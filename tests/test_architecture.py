@@ -17,7 +17,7 @@ ROWS = (
     ("images", "store", "render", "trace", "words", "phrases", "metrics", "metadata", "templates"),
     ("registry",),
     ("methods", "adapters", "specs"),
-    ("specs", "catalog", "models", "compute", "questions", "zeroshot"),
+    ("specs", "catalog", "models", "compute", "questions", "zeroshot", "randomised"),
     ("tiles", "explain", "layers", "scores", "curves"),
     ("objects", "datasets", "sources", "runs", "jobs", "training"),
     ("cli",),

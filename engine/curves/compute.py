@@ -12,7 +12,7 @@ from engine.curves.classes import class_index, class_names
 from engine.curves.pictures import ground, unit_ranks
 from engine.curves.scorer import HiddenScorer, Readout
 from engine.curves.types import IMAGENET, CurveRequest, Protocol
-from engine.metrics.curve import counts, curves
+from engine.metrics.curve import counts, curves, kept
 from engine.models import Model
 from engine.questions import image_question
 from engine.store import Store
@@ -21,7 +21,7 @@ from engine.trace import exact_float32
 from engine.types import Cancelled, Explanation, Map, Progress, Target
 from engine.zeroshot import imagenet_weights
 
-BATCHES = 4  # of inputs are planned together, so that a batch that is not full is rare
+BATCHES = 8  # of inputs are planned together, so that batches that are not full are few
 
 
 def computed(
@@ -77,14 +77,22 @@ def _values(
     """By kind (m, s, t, 3) for ranks (m, units); and (3, t, 3) of the picture and of the two fills alone."""
     hide, reveal = scorers[protocol.hide], scorers[protocol.reveal]
     units = order.shape[1]
-    found = {}
-    for name, scorer, shares in (
-        ("deletion", hide, protocol.deletion),
-        ("insertion", reveal, protocol.insertion),
-    ):
-        changed = counts(shares, units, protocol.steps)
-        for end, least in (("", False), ("_least", True)):
-            found[name + end] = curves(order, changed, scorer, insert=name == "insertion", least=least)
+    hidden = counts(protocol.deletion, units, protocol.steps)
+    revealed = counts(protocol.insertion, units, protocol.steps)
+    kinds = {
+        "deletion": (hide, hidden, {"insert": False, "least": False}),
+        "deletion_least": (hide, hidden, {"insert": False, "least": True}),
+        "insertion": (reveal, revealed, {"insert": True, "least": False}),
+        "insertion_least": (reveal, revealed, {"insert": True, "least": True}),
+    }
+    for scorer in {hide, reveal}:  # all inputs at once first, so that batches are full; then they are known
+        masks = [
+            kept(order[:, None], changed[:, None], **how).reshape(-1, units)
+            for wanted, changed, how in kinds.values()
+            if wanted is scorer
+        ]
+        scorer(np.concatenate(masks))
+    found = {kind: curves(order, changed, scorer, **how) for kind, (scorer, changed, how) in kinds.items()}
     nothing = np.zeros((1, units), bool)
     return found, np.concatenate([hide(~nothing), hide(nothing), reveal(nothing)])
 

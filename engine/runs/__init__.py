@@ -3,7 +3,7 @@ runs."""
 
 from engine.runs.catalog import DEFAULT, METRICS, Metric
 from engine.runs.published import PUBLISHED, Published
-from engine.runs.run import question, result, run, status
+from engine.runs.runner import question, result, run, status
 from engine.runs.types import Estimate, Row, RunRequest, RunResult, RunStatus
 
 __all__ = [
