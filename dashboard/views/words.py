@@ -8,17 +8,17 @@ from dashboard import fields, gateway, links, progress, state
 from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.words import CHOICE, Rank, words
 from dashboard.text import plain, shortened
-from dashboard.views import compare_rows, words_parts, words_take
+from dashboard.views import compare_rows, words_maps, words_parts, words_take
 from dashboard.views.words_parts import MOST_WORDS, Parts, Span
 
 KINDS = {
-    "difference": "Prompt less the rest",
+    "difference": "Difference",
     "alone": "Word alone",
     "whole": "Whole prompt",
 }
 KIND_HELP = (
-    "What a word's map explains. Prompt less the rest: the score of the prompt less that of the prompt "
-    "without the word. Word alone: the word as a prompt of its own. Whole prompt: one map for all words."
+    "What a word's map explains. Difference: the score of the prompt less that of the prompt without the "
+    "word. Word alone: the word as a prompt of its own. Whole prompt: one map for all words."
 )
 
 
@@ -89,16 +89,16 @@ def _notes(shown: state.State, found: Parts) -> list[str]:
 
 
 def _words(shown: state.State, found: Parts) -> None:
-    spec = words_parts.large_spec(shown)
-    spans = words_parts.rows(shown, found) if found.targets else [None]
-    region = found.explanation and words_parts.patches(shown.region, found.explanation.grid)
+    spec = words_maps.large_spec(shown)
+    spans = words_maps.rows(shown, found) if found.targets else [None]
+    region = found.explanation and words_maps.patches(shown.region, found.explanation.grid)
     words(
         [word.text for word in found.words],
         found.measures,
-        words_parts.picture(shown),
+        words_maps.picture(shown),
         Column(*compare_rows.parts(spec)),
-        {_named(span): words_parts.tile(found, spec, span) for span in spans},
-        [Rank(found.text(s), _named(s), share) for s, share in words_parts.ranking(shown, found)],
+        {_named(span): (found.text(span), words_maps.tile(found, spec, span)) for span in spans},
+        [Rank(found.text(s), _named(s), share) for s, share in words_maps.ranking(shown, found)],
         float(region.mean()) if region is not None else 0.0,
         {"words": _named(found.chosen) if found.read else shown.words, "region": shown.region},
         {name: getattr(shown, name) for name in DISPLAY},
@@ -123,12 +123,12 @@ def _chosen(told: dict) -> None:
 def _grid(shown: state.State, found: Parts) -> None:
     if not found.targets:
         return
-    spans, specs = words_parts.rows(shown, found), words_parts.specs(shown)
+    spans, specs = words_maps.rows(shown, found), words_maps.specs(shown)
     grid(
-        [words_parts.picture(shown)],
-        words_parts.columns(shown),
-        [words_parts.row(shown, found, span) for span in spans],
-        [[words_parts.tile(found, spec, span) for spec in specs] for span in spans],
+        [words_maps.picture(shown)],
+        words_maps.columns(shown),
+        [words_maps.row(shown, found, span) for span in spans],
+        [[words_maps.tile(found, spec, span) for spec in specs] for span in spans],
         {name: getattr(shown, name) for name in DISPLAY},
         key="words_grid",
         on_display=_display,

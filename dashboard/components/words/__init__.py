@@ -70,7 +70,7 @@ def words(
     measures: Sequence[Measure],
     picture: Picture,
     method: Column,
-    maps: Mapping[str, Tile],
+    maps: Mapping[str, tuple[str, Tile]],
     ranking: Sequence[Rank],
     area: float,
     choice: Mapping[str, str],
@@ -80,10 +80,10 @@ def words(
 ) -> None:
     """Draw the rows, and the map of what is selected.
 
-    prompt: its words. maps: by what is selected, as in the choice ('' the whole prompt, '2', '2-4'). area:
-    share of the patches in the region. choice: the fields of CHOICE, see dashboard.choices. on_choice is
-    called with them when the person selected something else; they come from the browser, so check them. A
-    choice that comes back unchanged is not sent again.
+    prompt: its words. maps: title and map by what is selected, as in the choice ('' the whole prompt, '2',
+    '2-4'). area: share of the patches in the region. choice: the fields of CHOICE, see dashboard.choices.
+    on_choice is called with them when the person selected something else; they come from the browser, so
+    check them. A choice that comes back unchanged is not sent again.
     """
     given = {name: choice[name] for name in CHOICE}
     memory = f"{key} choice"  # what the browser shows, what it was sent, and how often it was sent
@@ -98,8 +98,8 @@ def words(
             st.session_state[memory] = (told, sent, revision)
             on_choice(told)
 
-    rows = [Row(name or " ".join(prompt), 0) for name in maps]
-    data = payload([picture], [method], rows, [[tile] for tile in maps.values()]) | {
+    rows = [Row(title, 0) for title, _ in maps.values()]
+    data = payload([picture], [method], rows, [[tile] for _, tile in maps.values()]) | {
         "words": list(prompt),
         "measures": [asdict(measure) for measure in measures],
         "places": list(maps),

@@ -77,8 +77,9 @@ function tileOf(app) {
 }
 
 function titleOf(app) {
-  const { words, places } = app.data;
-  return app.span && places.length > 1 ? words.slice(app.span[0], app.span[1] + 1).join(" ") : words.join(" ");
+  const { words, places, rows } = app.data;
+  const at = places.length === 1 ? 0 : places.indexOf(nameOf(app.span));
+  return at >= 0 ? rows[at].label : words.slice(app.span[0], app.span[1] + 1).join(" ");
 }
 
 // Everything anew.
