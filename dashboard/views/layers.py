@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import gateway, links, progress, state
+from dashboard import fields, gateway, links, progress, state
 from dashboard.components.layers import VIEW, Panel, layers
 from dashboard.text import plain, shortened
 from dashboard.views import layers_panels
@@ -23,15 +23,15 @@ def page() -> None:
 
 
 def _choices(shown: state.State) -> None:
-    st.session_state["tower"] = shown.tower
+    key = fields.key("tower", shown.tower)
     st.segmented_control(
         "Tower",
         list(TOWERS),
         required=True,
         format_func=TOWERS.get,
-        key="tower",
+        key=key,
         label_visibility="collapsed",
-        on_change=lambda: state.update(tower=st.session_state["tower"], source="", quantity="attention"),
+        on_change=fields.then(key, lambda tower: state.update(tower=tower, source="", layer=0)),
     )
     targets = [*gateway.prompts(shown)]
     if shown.tower == "image":
@@ -45,13 +45,13 @@ def _choices(shown: state.State) -> None:
 
 
 def _choice(label: str, field: str, options: list[str], chosen: str) -> None:
-    st.session_state[field] = chosen
+    key = fields.key(field, chosen)
     st.selectbox(
         label,
         options,
         format_func=_named,
-        key=field,
-        on_change=lambda: state.update(**{field: st.session_state[field]}),
+        key=key,
+        on_change=fields.then(key, lambda name: state.update(**{field: name})),
     )
 
 

@@ -48,7 +48,7 @@ def stored(
     branch = _branch(request)
     if branch == "image" and "transformer blocks" not in info.offers:
         raise Unsupported(
-            f"The image tower of {info.id} is no vision transformer, so it has no layers of heads to look into."
+            f"The image tower of {info.id} is no vision transformer, so it has no layers of heads to show."
         )
     found = []
     for target in checked_targets(request):
@@ -190,8 +190,7 @@ def _record(request: Request, model: Model, target: Target, say: Callable[[str],
         question.inputs,
         question.queries,
         blocks=ALL,
-        grads=ALL,
-        wrt=("attn", "out"),
+        grads={"attn": ALL, "out": ALL},
         logit_scale=question.logit_scale,
         readout=lambda embedding: question.readout(embedding, slice(0, 1)),
         check=say,

@@ -32,8 +32,10 @@ def encode(values: np.ndarray, content: np.ndarray, signed: bool) -> Rows:
     top = SIGNED if signed else POSITIVE
     inside = np.abs(values[:, :, content])
     scale = inside.max(-1, initial=0.0).astype(np.float32)
-    share = np.divide(values, scale[..., None], out=np.zeros_like(values), where=scale[..., None] > 0)
-    codes = np.rint(np.sign(share) * top * np.sqrt(np.minimum(np.abs(share), 1)))
+    top_value = scale[..., None]
+    cut = np.clip(values, -top_value, top_value)
+    share = np.divide(cut, top_value, out=np.zeros_like(cut), where=top_value > 0)
+    codes = np.rint(np.sign(share) * top * np.sqrt(np.abs(share)))
     return Rows(
         codes=codes.astype(np.int8 if signed else np.uint8),
         scale=scale,

@@ -67,6 +67,13 @@ def test_a_row_of_zeros_stays_one():
     assert not layers.decode(rows, np.ones(3, bool)).any()
 
 
+def test_the_smallest_numbers_do_not_overflow():
+    tiny = np.float32(1e-45)
+    with np.errstate(over="raise", divide="raise", invalid="raise"):
+        rows = layers.encode(np.array([[[1, tiny, 0]]], np.float32), np.array([False, True, True]), False)
+    assert rows.codes.tolist() == [[[255, 255, 0]]]
+
+
 def test_codes_outside_the_content_are_cut_and_kept_beside():
     rows = layers.encode(np.array([[[9.0, 1.0, 0.25]]]), np.array([False, True, True]), False)
     assert rows.codes.tolist() == [[[255, 255, 128]]]
