@@ -26,7 +26,7 @@ from engine.models import Model, wrap
 from engine.registry import ALL, METHODS, Spec
 from engine.specs import parse
 from engine.templates import ensemble
-from engine.trace import exact_float32, record
+from engine.trace import Trace, exact_float32, record
 
 PROMPTS = ("a photo of a dog", "a red bicycle", "two children on a beach", "a cup of coffee on a table")
 LAST_BLOCK_BUDGET, SINGLE_PASS_BUDGET = 1.3, 1.3
@@ -67,9 +67,14 @@ def last_block(spec: Spec) -> bool:
     return spec.needs().blocks == 1
 
 
-def floor(question: Question) -> None:
-    """One backward of the recorded graph per prompt."""
-    trace = record(question.encoder, question.inputs, question.queries, grads=ALL, wrt=("attn",))
+def recording(question: Question) -> Trace:
+    """The forward pass with every block's attention in the graph."""
+    return record(question.encoder, question.inputs, question.queries, grads={"attn": ALL})
+
+
+def backwards(question: Question) -> None:
+    """The recording, and one backward of it per prompt."""
+    trace = recording(question)
     nodes = [layer.attn for layer in trace.layers]
     for score in trace.scores.sum(0):
         torch.autograd.grad(score, nodes, retain_graph=True)
@@ -140,11 +145,10 @@ def ratios(model: Model, question: Question, specs: Sequence[Spec], rounds: int)
     def plain() -> None:
         model.clip.encode_image(question.inputs)
 
-    recorded = {"grads": ALL, "wrt": ("attn",)}
     works = {
         "plain forward": plain,
-        "recorded forward": lambda: record(model.image, question.inputs, question.queries, **recorded),
-        "recorded forward and a backward per prompt": lambda: floor(question),
+        "recorded forward": lambda: recording(question),
+        "recorded forward and a backward per prompt": lambda: backwards(question),
         f"last block: {', '.join(map(str, last))}": lambda: run(question, last),
         f"single pass: {', '.join(map(str, whole))}": lambda: run(question, whole),
     }

@@ -74,9 +74,10 @@ def relevances(
             able.append(spec)
     for single, group in _groups(able).items():
         needs = [spec.needs() for spec in group]
-        blocks, grads = max(n.blocks for n in needs), max(n.grads for n in needs)
-        wrt = tuple(sorted({name for n in needs for name in n.wrt}))
-        for part in _parts(question, group, grads if wrt else 0):
+        blocks = max(n.blocks for n in needs)
+        names = sorted({name for n in needs for name in n.wrt})
+        grads = {name: max(n.grads for n in needs if name in n.wrt) for name in names}
+        for part in _parts(question, group, max(grads.values(), default=0)):
             check("recording")
             trace = record(
                 question.encoder,
@@ -84,7 +85,6 @@ def relevances(
                 question.queries[part],
                 blocks=blocks,
                 grads=grads,
-                wrt=wrt,
                 single=single,
                 logit_scale=question.logit_scale,
                 readout=lambda embedding, part=part: question.readout(embedding, part),

@@ -7,10 +7,11 @@ hook or alter the model, so concurrent recordings cannot meet and nothing has to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from engine.types import FEATURES, Unsupported
@@ -26,7 +27,8 @@ class Block:
     norm: the layer norm before the attention, [... d] -> [... d].
     qkv: block input [b n d] -> queries, keys, values, each [b n d] with heads side by side.
     output: the attention's output projection, bias included, [... d] -> [... d].
-    mlp: the residual MLP branch with its norm, [... d] -> [... d].
+    hidden: the MLP with its norm up to its last linear map, [... d] -> [... m].
+    down: that map, with layer scale where the model has it, [... m] -> [... d]; affine.
     residual: (block input, projected attention) -> their sum, with layer scale where the model has it.
     """
 
@@ -34,13 +36,19 @@ class Block:
     norm: Callable[[Tensor], Tensor]
     qkv: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
     output: Callable[[Tensor], Tensor]
-    mlp: Callable[[Tensor], Tensor]
+    hidden: Callable[[Tensor], Tensor]
+    down: Callable[[Tensor], Tensor]
     residual: Callable[[Tensor, Tensor], Tensor]
 
     def finish(self, x: Tensor, out: Tensor) -> Tensor:
         """Block input and joined heads, both [... d], to the block's output [... d]; each token by itself."""
         y = self.residual(x, self.output(out))
-        return y + self.mlp(y)
+        return y + self.down(self.hidden(y))
+
+    def finish_mean(self, x: Tensor, out: Tensor) -> Tensor:
+        """Mean over tokens of `finish`: [b n d] -> [b d]. What is affine is done once, on the mean."""
+        y = self.residual(x, self.output(out))
+        return y.mean(1) + self.down(self.hidden(y).mean(1))
 
 
 @dataclass(frozen=True)
@@ -122,14 +130,14 @@ class Trace:
     """One batch through one branch, graph alive from the first block that a gradient was asked of.
 
     layers: the recorded blocks in order, the last block of the model last.
-    wrt: names of the Layer fields whose gradients were asked for; grads: of how many last blocks.
+    wrt: Layer fields whose gradients were asked for, and of how many last blocks; grads: the most of them.
     """
 
     encoder: Encoder
     inputs: Tensor
     layers: tuple[Layer, ...]
     grads: int
-    wrt: tuple[str, ...]
+    wrt: Mapping[str, int]
     row: Tensor  # [b]
     embedding: Tensor  # unit [b e]
     queries: Tensor  # what is explained: unit embeddings, or differences of them [t e]
@@ -173,18 +181,25 @@ class Trace:
         import torch
 
         layers = self.layers[len(self.layers) - self.grads :]
-        nodes = [getattr(layer, name) for layer in layers for name in self.wrt]
+        wanted = [
+            (number, name)
+            for number in range(self.grads)
+            for name, deep in self.wrt.items()
+            if self.grads - number <= deep
+        ]
         targets = self.scores.shape[1]
         one_each = torch.eye(targets, dtype=self.scores.dtype, device=self.scores.device)
         found = torch.autograd.grad(
             self.scores,
-            nodes,
+            [getattr(layers[number], name) for number, name in wanted],
             one_each[:, None] * ~self.stationary,  # [t b t]
             is_grads_batched=True,
             retain_graph=True,
         )
-        rows = [found[i : i + len(self.wrt)] for i in range(0, len(found), len(self.wrt))]
-        return tuple(Gradients(**dict(zip(self.wrt, row, strict=True))) for row in rows)
+        each: list[dict[str, Tensor]] = [{} for _ in layers]
+        for (number, name), gradient in zip(wanted, found, strict=True):
+            each[number][name] = gradient
+        return tuple(Gradients(**gradients) for gradients in each)
 
     @cached_property
     def stationary(self) -> Tensor:
@@ -244,10 +259,38 @@ def fused_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int | N
 def recorded_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int) -> Layer:
     """The same attention with every part kept as a node of the graph."""
     q, k, v = block.qkv(x)
-    parts = [split_heads(part, heads) for part in (q, k, v)]
-    logits = (parts[0] * parts[0].shape[-1] ** -0.5) @ parts[1].transpose(-2, -1)
-    attn = (logits if mask is None else logits + mask).softmax(-1)
-    return Layer(x=x, q=q, k=k, v=v, attn=attn, out=join_heads(attn @ parts[2]), block=block)
+    attn = _probabilities(split_heads(q, heads), split_heads(k, heads), mask)
+    return Layer(x=x, q=q, k=k, v=v, attn=attn, out=join_heads(attn @ split_heads(v, heads)), block=block)
+
+
+def recorded_pooling(block: Block, x: Tensor, mask: Tensor | None, heads: int, row: Tensor) -> Layer:
+    """The last block's attention, of which the score sees row `row` [b] only.
+
+    The graph goes through that row, which makes its backward cheap; the other rows are kept beside it.
+    """
+    import torch
+
+    q, k, v = block.qkv(x)
+    with torch.no_grad():
+        rest = _probabilities(split_heads(q, heads), split_heads(k, heads), mask)
+        rest_out = join_heads(rest @ split_heads(v, heads))
+    pooled = torch.arange(q.shape[1], device=q.device) == row[:, None]  # [b n]
+    at_row = row.view(-1, 1, 1, 1)
+    query = split_heads(pick(q, row)[:, None], heads)
+    own = _probabilities(query, split_heads(k, heads), None if mask is None else mask[row][:, None, None])
+    attn = torch.where(pooled[:, None, :, None], own, rest)
+    own_out = join_heads(attn.take_along_dim(at_row, 2) @ split_heads(v, heads))
+    out = torch.where(pooled[..., None], own_out, rest_out)
+    return Layer(x=x, q=q, k=k, v=v, attn=attn, out=out, block=block)
+
+
+def _probabilities(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    """softmax(q k^T / sqrt(d/h) + mask): [b h t d/h], [b h n d/h] -> [b h t n]"""
+    logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
+    return (logits if mask is None else logits + mask).softmax(-1)
+
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 def no_text_tower(texts: object) -> Tensor:
@@ -261,8 +304,7 @@ def record(
     queries: Tensor,
     *,
     blocks: int = 1,
-    grads: int = 0,
-    wrt: tuple[str, ...] = (),
+    grads: Mapping[str, int] = NOTHING,
     single: int = 0,
     logit_scale: float = 1.0,
     readout: Callable[[Tensor], Tensor] | None = None,
@@ -273,18 +315,19 @@ def record(
 ) -> Trace:
     """Run `inputs` through `encoder` and keep what methods read.
 
-    blocks, grads: how many last blocks are recorded, and reached by gradients with respect to the Layer
-    fields `wrt` (both are cut to the model's depth). single: how many last blocks run with one head of full
-    width (Grad-ECLIP's authors). queries: [t e]. readout: unit embeddings [b e] -> scores [b t], default the
-    cosine.
+    blocks: how many last blocks are recorded. grads: with respect to which Layer fields gradients are wanted,
+    and of how many last blocks, e.g. {"attn": 12, "x": 1}; those blocks are recorded too. Both are cut to the
+    model's depth. single: how many last blocks run with one head of full width (Grad-ECLIP's authors).
+    queries: [t e]. readout: unit embeddings [b e] -> scores [b t], default the cosine.
     Blocks before the first recorded one run fused and without a graph.
     """
     import torch
 
     readout = readout or (lambda embedding: embedding @ queries.T)
     depth = len(encoder.blocks)
-    grads = min(grads, depth)
-    blocks = min(max(blocks, grads, 1), depth)
+    wrt = {name: min(count, depth) for name, count in grads.items()}
+    deepest = max(wrt.values(), default=0)
+    blocks = min(max(blocks, deepest, 1), depth)
     row = encoder.row(inputs)
     layers = []
     with torch.no_grad():
@@ -293,21 +336,24 @@ def record(
     for index, block in enumerate(encoder.blocks):
         left = depth - index
         heads = 1 if left <= single else block.heads
-        with torch.set_grad_enabled(left <= grads):
-            if left == grads:
+        with torch.set_grad_enabled(left <= deepest):
+            if left == deepest:
                 x = x.detach().requires_grad_()
             if left > blocks:
                 out = fused_attention(block, x, mask, heads)
+            elif left == 1 and deepest:
+                layers.append(recorded_pooling(block, x, mask, heads, row))
+                out = layers[-1].out
             else:
                 layers.append(recorded_attention(block, x, mask, heads))
                 out = layers[-1].out
             # Past the last attention only the pooled token matters to the score.
             x = block.finish(x, out) if left > 1 else block.finish(pick(x, row), pick(out, row))
-    with torch.set_grad_enabled(grads > 0):
+    with torch.set_grad_enabled(deepest > 0):
         embedding = encoder.project(x)
         scores = readout(embedding)
     return Trace(
-        encoder=encoder, inputs=inputs, layers=tuple(layers), grads=grads, wrt=wrt if grads else (), row=row,
+        encoder=encoder, inputs=inputs, layers=tuple(layers), grads=deepest, wrt=wrt, row=row,
         embedding=embedding, queries=queries, scores=scores, logit_scale=logit_scale, readout=readout,
         check=check, embed=embed, reword=reword, requery=requery,
     )  # fmt: skip

@@ -76,6 +76,7 @@ def _attention_pool(pool: nn.Module) -> Block:
         norm=lambda x: x,
         qkv=qkv,
         output=pool.c_proj,
-        mlp=torch.zeros_like,
+        hidden=lambda y: y,
+        down=torch.zeros_like,
         residual=lambda cells, out: out,
     )

@@ -51,7 +51,9 @@ def _is_plain(block: nn.Module) -> bool:
         isinstance(attn, nn.MultiheadAttention)
         and attn.in_proj_weight is not None
         and attn.bias_k is None
-        and all(hasattr(block, name) for name in ("ln_1", "ls_1", "ln_2", "ls_2", "mlp"))
+        and all(hasattr(block, name) for name in ("ln_1", "ls_1", "ln_2", "ls_2"))
+        and isinstance(getattr(block, "mlp", None), nn.Sequential)
+        and isinstance(block.mlp[-1], nn.Linear)
     )
 
 
@@ -66,7 +68,8 @@ def _block(module: nn.Module) -> Block:
         norm=module.ln_1,
         qkv=qkv,
         output=attn.out_proj,
-        mlp=lambda y: module.ls_2(module.mlp(module.ln_2(y))),
+        hidden=lambda y: module.mlp[:-1](module.ln_2(y)),
+        down=lambda z: module.ls_2(module.mlp[-1](z)),
         residual=lambda x, out: x + module.ls_1(out),
     )
 

@@ -75,8 +75,8 @@ def head_sensitivity(trace: Trace, layer: Layer, factor: float = 1.0) -> Tensor:
 
     with torch.enable_grad():
         out = layer.out.detach().requires_grad_()
-        tokens = layer.block.finish(layer.x.detach(), out)
-        scores = trace.readout(trace.encoder.project(tokens.mean(1))).sum(0)  # [t]
+        mean = layer.block.finish_mean(layer.x.detach(), out)  # [b d]
+        scores = trace.readout(trace.encoder.project(mean)).sum(0)  # [t]
     targets = torch.eye(len(scores), dtype=scores.dtype, device=scores.device)
     (slope,) = torch.autograd.grad(scores, out, targets, is_grads_batched=True)  # [t b n d]
     heads = layer.attn.shape[1]

@@ -61,8 +61,17 @@ def game(
     pairs = zip(reversed(trace.layers[-count:]), reversed(trace.gradients[-count:]), strict=True)
     flow = start_row(trace)  # [b n], then [t b n]
     for layer, gradients in pairs:
-        flow = flow + _carried(flow, factor * layer.attn * gradients.attn)
+        flow = flow + _carried(flow, factor, layer.attn, gradients.attn)
     return flow
+
+
+def _carried(flow: Tensor, factor: float, attn: Tensor, gradient: Tensor) -> Tensor:
+    """Relevance [b n] or [t b n] through the head mean of relu(factor * A dS/dA): [t b n]"""
+    heads, n = attn.shape[1], attn.shape[-1]
+    # Probabilities are not negative, so the relu needs the gradient only, and its copy can be written over.
+    weighted = (gradient.relu() if factor > 0 else (-gradient).relu_()).mul_(attn)  # [t b h n n]
+    rows = flow[..., None, :].expand(*gradient.shape[:2], heads, n) * (abs(factor) / heads)
+    return (rows.flatten(2)[..., None, :] @ weighted.flatten(2, 3))[..., 0, :]
 
 
 @method(
@@ -90,18 +99,21 @@ def game(
 def last_grad(trace: Trace, *, sign: CutSign = "positive") -> Tensor:
     """The pooled token's row of the product over blocks of (I + C_l), C_l the head mean of relu(A_l dc/dA_L).
 
-    dc/dA_L is the gradient of the cosine c with respect to the last block's attention, in every block l.
+    dc/dA_L is the gradient of the cosine c with respect to the last block's attention, in every block l. Only
+    its row of the pooled token is not zero, since no other row of the last block reaches the score.
     """
-    gradient = trace.gradients[-1].attn * (-1.0 if sign == "negative" else 1.0)  # [t b h n n]
+    gradient = _row_of_heads(trace, trace.gradients[-1].attn)  # [t h b n]
+    gradient = (-gradient if sign == "negative" else gradient).relu()
     flow = start_row(trace)
     for layer in reversed(trace.layers):
-        flow = flow + _carried(flow, layer.attn * gradient)
+        change = (_row_of_heads(trace, layer.attn) * gradient).mean(1)  # [t b n], the pooled row of C_l
+        flow = flow + trace.at_row(flow[..., None]) * change
     return flow
 
 
-def _carried(flow: Tensor, weighted: Tensor) -> Tensor:
-    """Relevance [b n] or [t b n] through the head mean of relu(weighted [t b h n n]). -> [t b n]"""
-    return (flow[..., None, :] @ weighted.relu().mean(2))[..., 0, :]
+def _row_of_heads(trace: Trace, attn: Tensor) -> Tensor:
+    """The pooled token's row of every head: [... b h n n] -> [... h b n]"""
+    return trace.at_row(attn.transpose(-4, -3))
 
 
 @method(
@@ -133,8 +145,11 @@ def attention_gradient(
     """M = sum over blocks and heads of |dS/dA| A, as the pooled token's row or the mean over rows."""
     total = 0
     for layer, gradients in zip(trace.layers[-trace.grads :], trace.gradients, strict=True):
-        matrix = (gradients.attn.abs() * layer.attn).sum(2)  # [t b n n]
-        total = total + (trace.at_row(matrix) if rows == "pooled" else matrix.mean(-2))
+        attn, gradient = layer.attn, gradients.attn  # [b h n n], [t b h n n]
+        if rows == "pooled":
+            total = total + (_row_of_heads(trace, gradient).abs() * _row_of_heads(trace, attn)).sum(1)
+        else:
+            total = total + (gradient.abs() * attn).sum(2).mean(-2)
     if score == "cosine":
         return total
     c = trace.scores.T[..., None]  # [t b 1]

@@ -10,14 +10,14 @@ import torch
 from open_clip import OPENAI_IMAGENET_TEMPLATES
 from torch.nn.functional import normalize
 
-from engine import Request, Target, images
+from engine import Request, Target, images, missing
 from engine import explain as ask
 from engine.models import wrap
-from engine.questions import image_question, text_question
+from engine.questions import image_question
 from engine.registry import METHODS
 from engine.store import Store
 from engine.trace import record
-from engine.types import Map, Unsupported
+from engine.types import Map, SidelightError
 from tests.engine.tiny import picture, tiny_clip, tiny_model
 
 CAT, DOG, CAR = "a cat", "a dog", "a car"
@@ -101,7 +101,7 @@ def test_gradients_are_those_of_the_targets_own_score(target):
     model = wrap(copy.deepcopy(tiny_clip()).double())
     question = image_question(model, _prepared(picture()), [target], "squash")
     trace = record(
-        question.encoder, question.inputs, question.queries, grads=1, wrt=("out",),
+        question.encoder, question.inputs, question.queries, grads={"out": 1},
         readout=lambda e: question.readout(e, slice(0, 1)),
     )  # fmt: skip
     layer, slope = trace.layers[-1], trace.gradients[-1].out[0]
@@ -114,9 +114,34 @@ def test_gradients_are_those_of_the_targets_own_score(target):
     assert (slope * change).sum().item() == pytest.approx((score(1e-5) - score(-1e-5)) / 2e-5, rel=1e-6)
 
 
-def test_the_text_branch_explains_prompts_only():
-    with pytest.raises(Unsupported, match="prompts"):
-        text_question(tiny_model(), _prepared(picture()), [Target(CAT), Target("cat", "ensemble")], "squash")
+def test_the_text_branch_explains_prompts_only(tmp_path):
+    others = (
+        Target("cat", "ensemble"),
+        Target(CAT, "difference", minus=DOG),
+        Target(kind="image", image=picture(5)),
+        Target(DOG, "class", classes=CLASSES),
+    )
+    request = Request(picture(), (Target(CAT), *others), ("rollout",), branch="both")
+    store = Store(tmp_path, shipped=None)
+    found = ask(request, store, loaded=tiny_model())
+    assert len([m for m in found.maps if m.branch == "image"]) == 5
+    assert [m.target for m in found.maps if m.branch == "text"] == [CAT]
+    assert [f.target for f in found.failures] == [target.label for target in others]
+    assert all(f.unsupported and "explains prompts" in f.reason for f in found.failures)
+    assert missing(request, store, tiny_model().info) == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (Target("a whale", "class", classes=CLASSES), "none of the classes"),
+        (Target(kind="image"), "has no image"),
+        (Target(" ", "ensemble"), "empty"),
+    ],
+)
+def test_a_target_without_its_parts_gets_one_sentence(target, words, tmp_path):
+    with pytest.raises(SidelightError, match=words):
+        ask(Request(picture(), (target,), ("rollout",)), Store(tmp_path, shipped=None), loaded=tiny_model())
 
 
 GRADIENT_METHODS = ["grad_eclip", "grad_cam", "game", "last_grad", "attention_gradient", "attention_eclip"]

@@ -25,7 +25,7 @@ def test_encoders_equal_the_model():
 @pytest.mark.parametrize("grads", [0, 1, 3])
 def test_how_much_is_recorded_does_not_change_the_embedding(blocks, grads):
     model, x = tiny_model(), pixels(2)
-    trace = record(model.image, x, model.embed_texts(PROMPTS), blocks=blocks, grads=grads, wrt=("out",))
+    trace = record(model.image, x, model.embed_texts(PROMPTS), blocks=blocks, grads={"out": grads})
     _close(trace.embedding.detach(), model.image.encode(x).detach())
     assert len(trace.layers) == min(max(blocks, grads), 3)
     assert trace.scores.shape == (2, 3)
@@ -44,7 +44,7 @@ def test_gradients_equal_finite_differences(name, branch):
     queries = torch.nn.functional.normalize(
         torch.randn(3, 48, generator=torch.Generator().manual_seed(0)), dim=1
     )
-    trace = record(encoder, inputs, queries.double(), blocks=1, grads=1, wrt=("x", "attn", "out"))
+    trace = record(encoder, inputs, queries.double(), blocks=1, grads={"x": 1, "attn": 1, "out": 1})
     layer, gradient = trace.layers[-1], getattr(trace.gradients[-1], name)
     direction = torch.randn(
         getattr(layer, name).shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
@@ -74,10 +74,10 @@ def test_gradients_equal_finite_differences(name, branch):
 def test_batch_equals_one_by_one():
     model, x = tiny_model(), pixels(4)
     queries = model.embed_texts(PROMPTS)
-    both = record(model.image, x, queries, grads=3, wrt=("attn",))
+    both = record(model.image, x, queries, grads={"attn": 3})
     for b in range(2):
         for t in range(3):
-            one = record(model.image, x[b : b + 1], queries[t : t + 1], grads=3, wrt=("attn",))
+            one = record(model.image, x[b : b + 1], queries[t : t + 1], grads={"attn": 3})
             for layer in range(3):
                 _close(both.gradients[layer].attn[t, b], one.gradients[layer].attn[0, 0])
 
