@@ -15,7 +15,7 @@ from engine import images
 from engine.catalog import describe
 from engine.specs import parse
 from engine.store import Store, default_store
-from engine.tiles import Tile, entry_of, map_of, tiles_of
+from engine.tiles import Tile, entry_of, map_of, refusal_of, tiles_of
 from engine.types import (
     Branch,
     Cancelled,
@@ -103,8 +103,7 @@ def _lookup(request: Request, store: Store, info: ModelInfo) -> tuple[Explanatio
     tiles = tiles_of(request, info)
     maps, lacking, failures = [], [], []
     for tile in tiles:
-        refusal = tile.spec.method.refusal(info.offers) if tile.branch == "image" else ""
-        if refusal:
+        if refusal := refusal_of(tile, info):
             failures.append(
                 Failure(str(tile.spec), tile.branch, tile.target.label, refusal, unsupported=True)
             )

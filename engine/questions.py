@@ -13,7 +13,7 @@ from engine import images
 from engine.compute import Question
 from engine.templates import ensemble, imagenet
 from engine.trace import Encoder
-from engine.types import Prepared, Target, Unsupported
+from engine.types import PROMPTS_ONLY, Prepared, Target, Unsupported
 
 if TYPE_CHECKING:
     from engine.models import Model
@@ -89,11 +89,9 @@ def _column(model: Model, target: Target, resize: str, embed: Embed) -> Column:
 
 
 def text_question(model: Model, prepared: Prepared, targets: Sequence[Target], resize: str) -> Question:
-    """The text tower on all prompts, asked for the one image."""
+    """The text tower on all prompts, asked for the one image. Unsupported for targets other than prompts."""
     if any(target.kind != "text" for target in targets):
-        raise Unsupported(
-            "The text branch explains prompts; it has no map for ensembles, differences, images or classes."
-        )
+        raise Unsupported(PROMPTS_ONLY)
     with torch.no_grad():
         query = model.image.encode(model.pixels([prepared]))
     return Question(

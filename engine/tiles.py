@@ -13,7 +13,16 @@ import numpy as np
 
 from engine.registry import Spec
 from engine.specs import parse
-from engine.types import RESIZE_POLICIES, Branch, Map, ModelInfo, Request, SidelightError, Target
+from engine.types import (
+    PROMPTS_ONLY,
+    RESIZE_POLICIES,
+    Branch,
+    Map,
+    ModelInfo,
+    Request,
+    SidelightError,
+    Target,
+)
 
 KEY_FORMAT = 1
 
@@ -39,6 +48,10 @@ def checked_targets(request: Request) -> tuple[Target, ...]:
     for target in request.targets:
         if target.kind != "image" and not target.text.strip():
             raise SidelightError("A prompt is empty; write a few words to look for.")
+        if target.kind == "image" and target.image is None:
+            raise SidelightError("A target of kind 'image' has no image; give one.")
+        if target.kind == "class" and target.text not in target.classes:
+            raise SidelightError(f"{target.text[:80]!r} is none of the classes; add it to them.")
     labels: dict[str, Target] = {}
     for target in request.targets:
         if labels.setdefault(target.label, target).as_json() != target.as_json():
@@ -64,6 +77,15 @@ def tiles_of(request: Request, info: ModelInfo) -> list[Tile]:
                 )
             tiles += [Tile(branch, spec, t, _key(request, info, branch, spec, t)) for t in targets]
     return tiles
+
+
+def refusal_of(tile: Tile, info: ModelInfo) -> str:
+    """Why a tile has no map whatever is computed, in a sentence; '' where it can have one."""
+    if tile.branch == "image":
+        return tile.spec.method.refusal(info.offers)
+    if tile.target.kind != "text":
+        return PROMPTS_ONLY
+    return ""
 
 
 def origin_of(request: Request, info: ModelInfo, branch: Branch) -> dict[str, Any]:

@@ -15,6 +15,8 @@ RESIZE_POLICIES = ("crop", "fit", "squash")
 # What a tower can offer to methods. Transformers that pool one token offer all of it.
 FEATURES = frozenset({"class token", "attention", "q, k, v", "transformer blocks", "gradients"})
 
+PROMPTS_ONLY = "The text branch explains prompts; ensembles, differences, images and classes have no tokens."
+
 
 class SidelightError(Exception):
     """One clear sentence for the person at the screen: what was wrong, and what to do."""
