@@ -78,8 +78,11 @@ def subject_of(
     image has not is its unrelated prompt. extras: of 'unrelated' and 'meaningless', what is asked for
     besides."""
     image, targets = images.load(item.path), targets_of(item, request.targets)
-    wanted = {"unrelated": unrelated_prompt(item, vocabulary, request.seed), "meaningless": MEANINGLESS}
-    added = tuple(Target(wanted[name]) for name in extras)
+    wanted = {
+        name: MEANINGLESS if name == "meaningless" else unrelated_prompt(item, vocabulary, request.seed)
+        for name in extras
+    }
+    added = tuple(map(Target, wanted.values()))
     specs = specs_of(request)
     asked = Request(
         image, targets, specs, request.model, request.pretrained, request.resize, device=request.device
@@ -111,8 +114,8 @@ def subject_of(
         image=image,
         explanation=explanation,
         regions=_regions(item, image, targets, explanation.seen),
-        unrelated=found["unrelated"],
-        meaningless=found["meaningless"],
+        unrelated=found.get("unrelated", {}),
+        meaningless=found.get("meaningless", {}),
         model=model,
         store=store,
     )
