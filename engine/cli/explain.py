@@ -36,6 +36,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )  # fmt: skip
     command.add_argument("--minus", metavar="TEXT", help="explain each prompt minus this text")
     command.add_argument(
+        "--templates", action="store_true", help="explain each prompt put into CLIP's 80 ImageNet templates"
+    )
+    command.add_argument(
         "--target-image", action="append", default=[], metavar="FILE",
         help="explain the likeness to another image, repeatable",
     )  # fmt: skip
@@ -93,8 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _targets(arguments: argparse.Namespace) -> tuple[Target, ...]:
     prompts = tuple(dict.fromkeys(arguments.prompt))
-    if arguments.minus is not None and arguments.classes is not None:
-        raise SidelightError("--minus and --classes cannot be combined; run the command once for each.")
+    if (arguments.minus is not None) + (arguments.classes is not None) + arguments.templates > 1:
+        raise SidelightError(
+            "--minus, --classes and --templates cannot be combined; run the command once for each."
+        )
     if arguments.minus is not None:
         if not prompts or not arguments.minus.strip():
             raise SidelightError("--minus needs a prompt to take it from, and a text; add -p TEXT.")
@@ -108,7 +113,7 @@ def _targets(arguments: argparse.Namespace) -> tuple[Target, ...]:
                 )
         targets = [Target(text, "class", classes=classes) for text in prompts or classes]
     else:
-        targets = [Target(text) for text in prompts]
+        targets = [Target(text, "ensemble" if arguments.templates else "text") for text in prompts]
     targets += [Target(kind="image", image=images.load(path)) for path in arguments.target_image]
     if not targets:
         raise SidelightError(

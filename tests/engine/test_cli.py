@@ -149,6 +149,9 @@ def test_targets_other_than_a_prompt(tiny, photo, tmp_path, capsys):
     assert [label.split()[0] for label in found["prompts"]] == ["happy", "sad", "angry"]
     assert found["score"].sum() == pytest.approx(1, abs=1e-5)  # probabilities
 
+    assert explain(tiny, tmp_path / "c", photo, "-p", "cat", "--templates", "-m", "grad_eclip") == 0
+    assert np.load(tmp_path / "c" / "photo.npz")["prompts"].tolist() == ["cat in templates"]
+
 
 def test_png_shows_the_maps(tiny, photo, tmp_path):
     assert explain(tiny, tmp_path / "out", photo, "-p", "a cat", "-m", "center", "-m", "edges", "--png") == 0
@@ -201,6 +204,7 @@ def test_equal_stems_get_numbers(tiny, photo, tmp_path):
         (["-p", "a cat", "-m", "game", "--device", "tpu"], "The device 'tpu' is not here"),
         (["--minus", "a cat", "-m", "game"], "--minus needs a prompt"),
         (["-p", "a cat", "--classes", "gone.txt", "-m", "game"], "'gone.txt' cannot be read"),
+        (["-p", "a", "--minus", "b", "--templates", "-m", "game"], "cannot be combined"),
         (["-p", "a cat", "--target-image", "gone.png", "-m", "game"], "gone.png"),
         (["-p", "a", "--minus", "b", "--branch", "text", "-m", "game"], "explains prompts only"),
         (["-p", "a", "--branch", "text", "-m", "center"], "center has no text branch"),
