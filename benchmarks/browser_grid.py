@@ -99,11 +99,12 @@ def page() -> None:
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
+def served(folder: Path, script: str = __file__) -> Iterator[str]:
+    """A server of a page of its own, with its log in `folder`; its address."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    words = [sys.executable, "-m", "streamlit", "run", __file__, "--server.headless", "true"]
+    words = [sys.executable, "-m", "streamlit", "run", script, "--server.headless", "true"]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([*words, "--server.port", str(port)], cwd=ROOT, stdout=log, stderr=log)
         try:

@@ -14,7 +14,7 @@ WORDS = ["a", "red", "dog", "and", "an", "airplane"]
 
 @pytest.fixture
 def drawn(visit):
-    """Open the page and wait for the weights of all measures, the large map and the grid of one for each word."""
+    """Open the page and wait for the weights of all measures, the large map and the grid."""
 
     def go(path: str = PAGE, rows: int = 1 + len(WORDS)) -> Page:
         page = visit(path)
