@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+WORD_JOINER = "\u2060"  # invisible; Streamlit makes links of addresses, even where all marks are escaped
+
 
 def plain(text: str) -> str:
     """`text` so that Markdown shows it as it is: no formatting, links, pictures, formulas or directives."""
-    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text).replace("\n", " ")
+    apart = re.sub(r"(?i)(https?|www|ftp)(?=[:.])|(?=@)", f"\\g<0>{WORD_JOINER}", text)
+    return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", apart).replace("\n", " ")
 
 
 def shortened(text: str, most: int = 60) -> str:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from dashboard import gateway
-from dashboard.text import plain, shortened
+from dashboard.text import WORD_JOINER, plain, shortened
 from dashboard.views import gallery, methods
 from engine.datasets import Item
 from engine.objects import ObjectBox
@@ -83,9 +83,16 @@ def test_a_method_is_added_to_the_grid(opened):
 def test_plain_escapes_all_punctuation_and_keeps_the_text():
     text = "**b** [a](http://x) ![i](y) $x$ :red[z] <b> `c` # h 1. l a\\b"
     escaped = plain(text)
-    assert re.sub(r"\\(.)", r"\1", escaped) == text
+    assert re.sub(r"\\(.)", r"\1", escaped).replace(WORD_JOINER, "") == text
     assert all(f"\\{mark}" in escaped for mark in set(text) & set(string.punctuation))
     assert plain("a\nb") == "a b"
+
+
+@pytest.mark.parametrize("address", ["http://x.org", "HTTPS://x.org", "www.x.org", "a@x.org"])
+def test_plain_keeps_addresses_from_becoming_links(address):
+    shown = re.sub(r"\\(.)", r"\1", plain(f"see {address}"))
+    assert address not in shown
+    assert shown.replace(WORD_JOINER, "") == f"see {address}"
 
 
 def test_shortened_marks_the_cut():
