@@ -26,7 +26,6 @@ def page() -> None:
     found = compare_rows.lines(shown)
     with st.container(horizontal=True, vertical_alignment="center", key="compare_head"):
         _choices(shown)
-        compare_take.draw(shown, found)
     _said(shown, found)
     progress.panel(next((line.job for line in found if line.job is not None), None))
     _maps(found)
@@ -53,7 +52,6 @@ def _choices(shown: state.State) -> None:
             "whose maps stay the same does not explain the prompt.",
             on_change=lambda: state.update(contrast=st.session_state["contrast"]),
         )
-    st.space("stretch")
 
 
 def _said(shown: state.State, found: Sequence[Line]) -> None:
@@ -80,7 +78,9 @@ def _maps(found: Sequence[Line]) -> None:
         key="grid",
         on_display=_display,
     )
-    st.caption(plain(COMPARABLE))
+    with st.container(horizontal=True, key="compare_foot"):
+        st.caption(plain(COMPARABLE), width="stretch")
+        compare_take.draw(shown, found)
 
 
 def _display(told: dict) -> None:

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import gateway, state
+from dashboard import gateway
 from dashboard.choices import State
 from dashboard.views.compare_rows import Line
 
 
 def draw(shown: State, found: Sequence[Line]) -> None:
-    """Two menus: files to download, and texts to copy."""
+    """Two menus: files to download, drawn as `shown` says, and texts to copy."""
     some = list({id(line.explanation): line.explanation for line in found}.values())
     name = some[0].image.name
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "Figure (PNG, 300 dpi)",
-            data=lambda: gateway.figure(some, state.current()),
+            data=lambda: gateway.figure(some, shown),
             file_name=f"{name}.png",
             mime="image/png",
             on_click="ignore",
