@@ -24,11 +24,13 @@ GRAPH_BYTES = 1 << 30  # gradients of one backward pass are kept under this; mor
 @dataclass(frozen=True)
 class Relevance:
     """What one method computed. values: [t b n] over tokens or [t b height width], on the CPU, finite.
-    explained: [b t], the score in the recording that the method read. seconds: the method alone."""
+    score: [b t], of the model as it is; explained: [b t], in the recording that the method read.
+    seconds: the method alone."""
 
     spec: Spec
     targets: slice
     values: Tensor
+    score: Tensor
     explained: Tensor
     seconds: float
 
@@ -72,46 +74,62 @@ def relevances(
             yield Refused(spec, slice(0, len(question.queries)), reason, unsupported=True)
         else:
             able.append(spec)
-    for single, group in _groups(able).items():
+    whole = slice(0, len(question.queries))
+    score = question.queries.new_full((len(question.inputs), whole.stop), torch.nan).float().cpu()
+    for single, group, part in _recordings(question, able):
         needs = [spec.needs() for spec in group]
-        blocks = max(n.blocks for n in needs)
         names = sorted({name for n in needs for name in n.wrt})
         grads = {name: max(n.grads for n in needs if name in n.wrt) for name in names}
-        for part in _parts(question, group, max(grads.values(), default=0)):
-            check("recording")
-            trace = record(
-                question.encoder,
-                question.inputs,
-                question.queries[part],
-                blocks=blocks,
-                grads=grads,
-                single=single,
-                logit_scale=question.logit_scale,
-                readout=lambda embedding, part=part: question.readout(embedding, part),
-                check=check,
-                embed=question.embed,
-                reword=lambda templates, part=part: question.reword(templates, part),
-                requery=lambda embed, part=part: question.requery(embed, part),
-            )
-            if grads:
-                check("gradients")
-                _ = trace.gradients
-            for spec in group:
-                check(str(spec))
-                yield _run(spec, trace, part)
+        check("recording")
+        trace = record(
+            question.encoder,
+            question.inputs,
+            question.queries[part],
+            blocks=max(n.blocks for n in needs),
+            grads=grads,
+            single=single,
+            logit_scale=question.logit_scale,
+            readout=lambda embedding, part=part: question.readout(embedding, part),
+            check=check,
+            embed=question.embed,
+            reword=lambda templates, part=part: question.reword(templates, part),
+            requery=lambda embed, part=part: question.requery(embed, part),
+        )
+        explained = trace.scores.detach().float().cpu()
+        # A recording of the model as it is gives the model's own score; another forward would only repeat it.
+        if not single:
+            score[:, part] = explained
+        elif score[:, part].isnan().any():
+            score = plain_scores(question)
+        if grads:
+            check("gradients")
+            _ = trace.gradients
+        for spec in group:
+            check(str(spec))
+            yield _run(spec, trace, part, score[:, part], explained)
 
 
-def _groups(specs: Sequence[Spec]) -> dict[int, list[Spec]]:
+def _recordings(question: Question, specs: Sequence[Spec]) -> Iterator[tuple[int, list[Spec], slice]]:
+    """What is recorded: with how many single-head blocks, for which specs and targets. The model as it is
+    comes first."""
     groups: dict[int, list[Spec]] = {}
     for spec in specs:
         groups.setdefault(spec.needs().single, []).append(spec)
-    return groups
+    for single, group in sorted(groups.items()):
+        parts = _parts(question, max(spec.needs().grads for spec in group))
+        if len(parts) > 1:  # methods that mix prompts need them all at once, and no gradients
+            mixing = [spec for spec in group if spec.mixes_prompts()]
+            if mixing:
+                yield single, mixing, slice(0, len(question.queries))
+            group = [spec for spec in group if not spec.mixes_prompts()]
+        for part in parts if group else ():
+            yield single, group, part
 
 
-def _parts(question: Question, group: Sequence[Spec], grads: int) -> list[slice]:
-    """Slices of the targets whose gradients fit in memory; one slice where a method mixes its prompts."""
+def _parts(question: Question, grads: int) -> list[slice]:
+    """Slices of the targets whose gradients fit in memory."""
     targets = len(question.queries)
-    if not grads or any(spec.mixes_prompts() for spec in group):
+    if not grads:
         return [slice(0, targets)]
     tokens = question.encoder.content(question.inputs[:1]).shape[1]
     blocks = question.encoder.blocks[-grads:]
@@ -120,7 +138,7 @@ def _parts(question: Question, group: Sequence[Spec], grads: int) -> list[slice]
     return [slice(i, min(i + step, targets)) for i in range(0, targets, step)]
 
 
-def _run(spec: Spec, trace: Trace, part: slice) -> Relevance | Refused:
+def _run(spec: Spec, trace: Trace, part: slice, score: Tensor, explained: Tensor) -> Relevance | Refused:
     started = time.perf_counter()
     try:
         with torch.no_grad():  # methods that differentiate switch it on where they do
@@ -135,8 +153,7 @@ def _run(spec: Spec, trace: Trace, part: slice) -> Relevance | Refused:
     except Exception as error:  # a method's fault must not cost the other tiles; the log keeps the traceback
         log.exception("%s failed", spec)
         return Refused(spec, part, f"{spec} failed: {type(error).__name__}: {error}"[:300], False)
-    explained = trace.scores.detach().float().cpu()
-    return Relevance(spec, part, values, explained, time.perf_counter() - started)
+    return Relevance(spec, part, values, score, explained, time.perf_counter() - started)
 
 
 def plain_scores(question: Question) -> Tensor:

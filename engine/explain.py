@@ -138,7 +138,7 @@ def _computed(
     request: Request, model: Model, lacking: list[Tile], say: Callable[[str], None]
 ) -> Iterator[tuple[Tile, Map | Failure]]:
     """Every lacking tile with its map or failure, as they are computed."""
-    from engine.compute import Refused, plain_scores, relevances
+    from engine.compute import Refused, relevances
     from engine.questions import image_question, text_question
     from engine.trace import exact_float32
 
@@ -152,7 +152,6 @@ def _computed(
         with model.lock, exact_float32():
             ask = image_question if branch == "image" else text_question
             question = ask(model, prepared, targets, request.resize)
-            scores = plain_scores(question)
             for result in relevances(question, specs, say):
                 for tile, index in _answered(tiles, targets, result, branch):
                     if isinstance(result, Refused):
@@ -161,7 +160,7 @@ def _computed(
                         )
                         yield tile, failure
                     else:
-                        yield tile, _finished(tile, model, prepared, result, scores, index)
+                        yield tile, _finished(tile, model, prepared, result, index)
 
 
 def _answered(
@@ -178,21 +177,22 @@ def _answered(
 
 
 def _finished(
-    tile: Tile, model: Model, prepared: Prepared, result: Relevance, scores: Any, index: int
+    tile: Tile, model: Model, prepared: Prepared, result: Relevance, index: int
 ) -> Map:
     from engine.words import tokens_of
 
     seconds = result.seconds / max(1, result.values.shape[0] * result.values.shape[1])
     if tile.branch == "image":
-        row = result.values[index - result.targets.start, 0].numpy()
-        explained, score = result.explained[0, index - result.targets.start], scores[0, index]
+        place = index - result.targets.start
+        row = result.values[place, 0].numpy()
+        explained, score = result.explained[0, place], result.score[0, place]
         values = row if row.ndim == 2 else row[-prepared.grid[0] * prepared.grid[1] :].reshape(prepared.grid)
         content, tokens, spans = None, (), ()
     else:
         values, explained, score = (
             result.values[0, index].numpy(),
             result.explained[index, 0],
-            scores[index, 0],
+            result.score[index, 0],
         )
         parts = tokens_of(model.tokenizer, tile.target.text, model.info.context)
         content = np.zeros(len(values), bool)

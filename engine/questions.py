@@ -29,15 +29,17 @@ def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], 
     pixels = model.pixels([prepared])
     columns = [_column(model, target, resize, model.embed_texts) for target in targets]
     with torch.no_grad():
-        embedding = model.image.encode(pixels)
-        # Methods without gradients read a direction: of the score's own growth, here where the image is.
-        queries = torch.stack([direction(embedding[0]) for _score, direction in columns])
+        # Methods without gradients read a direction: of the score's own growth, which for a class depends on
+        # where the image is. Other targets need no forward pass here.
+        bent = any(target.kind == "class" for target in targets)
+        place = model.image.encode(pixels)[0] if bent else None
+        queries = torch.stack([direction(place) for _score, direction in columns])
 
     def queries_with(embed: Embed, part: slice) -> Tensor:
         """The queries again, their texts embedded another way; an ensemble is its text there."""
         plain = [replace(t, kind="text") if t.kind == "ensemble" else t for t in targets[part]]
         with torch.no_grad():
-            return torch.stack([_column(model, t, resize, embed)[1](embedding[0]) for t in plain])
+            return torch.stack([_column(model, t, resize, embed)[1](place) for t in plain])
 
     def reworded(templates: Sequence[str], part: slice) -> Tensor:
         return queries_with(lambda texts: ensemble(model.embed_texts, templates, texts), part)
@@ -58,11 +60,14 @@ def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], 
 
 
 Embed = Callable[[Sequence[str]], Tensor]
-Column = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
+Column = tuple[Callable[[Tensor], Tensor], Callable[[Tensor | None], Tensor]]
 
 
 def _column(model: Model, target: Target, resize: str, embed: Embed) -> Column:
-    """(unit embeddings [b e] -> scores [b], unit embedding [e] -> direction [e]) of one target."""
+    """(unit embeddings [b e] -> scores [b], unit embedding [e] -> direction [e]) of one target.
+
+    Only a class's direction reads the embedding.
+    """
     if target.kind == "class":
         classes = embed(target.classes)
         index = target.classes.index(target.text)

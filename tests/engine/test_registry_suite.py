@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -206,6 +207,7 @@ def test_defaults_explain_the_score_of_the_model(name, branch):
     question = _question(branch)
     (result,) = relevances(question, [parse(_first(name))])
     assert (result.explained - plain_scores(question)).abs().max() <= 1e-5
+    assert (result.score - plain_scores(question)).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize(("name", "branch"), BRANCHED)
@@ -215,6 +217,35 @@ def test_the_single_head_variant_explains_a_visibly_different_score(name, branch
     question = _question(branch)
     (result,) = relevances(question, [parse(f"{name}(heads='single')")])
     assert (result.explained - plain_scores(question)).abs().max() > 1e-3
+    assert (result.score - plain_scores(question)).abs().max() <= 1e-5
+
+
+def test_single_pass_methods_share_one_forward_pass():
+    calls = []
+    question = _question("image")
+
+    def counted(pixels):
+        calls.append(len(pixels))
+        return tiny_model().image.embed(pixels)
+
+    question = replace(question, encoder=replace(question.encoder, embed=counted))
+    once = [m for m in METHODS.values() if "image" in m.branches and parse(m.name).needs().blocks]
+    assert len(once) >= 15
+    assert len(list(relevances(question, [parse(m.name) for m in once]))) == len(once)
+    assert calls == [2]
+
+
+def test_a_mixing_method_sees_all_prompts_where_gradients_take_several_passes(monkeypatch):
+    specs = [parse("game"), parse("clip_surgery")]
+    alone = {name: _maps(name, _question("image")) for name in ("game", "clip_surgery")}
+    monkeypatch.setattr("engine.compute.GRAPH_BYTES", 1)
+    found = {"game": [], "clip_surgery": []}
+    for result in relevances(_question("image"), specs):
+        found[str(result.spec)].append(result.values.double())
+        assert (result.score - plain_scores(_question("image"))[:, result.targets]).abs().max() <= 1e-5
+    assert [len(found[name]) for name in found] == [3, 1]
+    for name, parts in found.items():
+        _close(torch.cat(parts)[..., 1:], alone[name][..., 1:])
 
 
 @cache
