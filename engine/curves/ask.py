@@ -13,7 +13,7 @@ from engine.catalog import describe
 from engine.curves.classes import check_classes
 from engine.curves.pictures import as_picture, ground
 from engine.curves.read import curve_of
-from engine.curves.types import CONTROLS, CurveRequest, Curves, Protocol
+from engine.curves.types import CONTROLS, IMAGENET, CurveRequest, Curves, Protocol
 from engine.explain import explain
 from engine.explain import stored as stored_maps
 from engine.specs import parse
@@ -57,6 +57,8 @@ def stored(request: CurveRequest, store: Store | None = None, info: ModelInfo | 
     SidelightError for bad requests.
     """
     store, maps = store or default_store(), with_controls(request)
+    if request.protocol.classes != IMAGENET:  # whose names only open_clip knows, which imports torch
+        check_classes(request.protocol, maps.targets)
     info = info or describe(maps.model, maps.pretrained)
     return _assembled(request, stored_maps(maps, store, info), store)
 

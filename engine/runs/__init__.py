@@ -2,6 +2,7 @@
 runs."""
 
 from engine.runs.catalog import DEFAULT, METRICS, Metric
+from engine.runs.controls import against_controls, beats
 from engine.runs.published import PUBLISHED, Published
 from engine.runs.runner import question, result, run, status
 from engine.runs.types import Estimate, Row, RunRequest, RunResult, RunStatus
@@ -17,6 +18,8 @@ __all__ = [
     "RunRequest",
     "RunResult",
     "RunStatus",
+    "against_controls",
+    "beats",
     "question",
     "result",
     "run",

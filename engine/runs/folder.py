@@ -23,7 +23,6 @@ RUN = "run.json"
 RESULTS = "results"
 CLAIMS = "claims"
 PROBLEM = ".problem.json"
-TABLES = ("table.parquet", "table.csv", "summary.csv")
 
 
 def create(folder: Path, manifest: Mapping[str, Any]) -> None:

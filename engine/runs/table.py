@@ -1,4 +1,4 @@
-"""The files that a run leaves: the tidy table as Parquet and CSV, and the summary as CSV."""
+"""The files that a run leaves: the tidy table as Parquet and CSV, the summary as CSV and as Markdown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from engine.runs.folder import TABLES, write
+from engine.runs.controls import against_controls, markdown
+from engine.runs.folder import write
 from engine.runs.types import Estimate, Row, RunResult
 
 SAFE = "'"  # put before what a spreadsheet would take for a formula
@@ -18,11 +19,18 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_tables(folder: Path, result: RunResult) -> None:
-    """table.parquet and table.csv, one row an image, target, method and metric; summary.csv."""
-    rows, summary = as_table(result.rows, Row), as_table(result.summary, Estimate)
+    """table.parquet and table.csv, one row an image, target, method and metric; summary.csv, summary.md; and
+    controls.csv, where each metric's best control is the reference."""
+    rows = as_table(result.rows, Row)
     buffer = io.BytesIO()
     parquet.write_table(rows, buffer)
-    for name, content in zip(TABLES, (buffer.getvalue(), as_csv(rows), as_csv(summary)), strict=True):
+    for name, content in (
+        ("table.parquet", buffer.getvalue()),
+        ("table.csv", as_csv(rows)),
+        ("summary.csv", as_csv(as_table(result.summary, Estimate))),
+        ("controls.csv", as_csv(as_table(against_controls(result), Estimate))),
+        ("summary.md", markdown(result).encode()),
+    ):
         write(folder / name, content)
 
 

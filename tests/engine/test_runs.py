@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as Pillow
 from pyarrow import csv, parquet
 
-from engine.runs import Row, RunRequest, question, result, run, status
+from engine.runs import Row, RunRequest, against_controls, beats, question, result, run, status
 from engine.runs.catalog import METRICS, checked
 from engine.runs.published import PUBLISHED
 from engine.runs.subject import bare, targets_of, unrelated_prompt
@@ -73,7 +73,7 @@ def measured(monkeypatch):
 
 
 def asked(pictures, **changes):
-    return RunRequest(str(pictures), ("game", "grad_cam"), ("deletion",), **changes)
+    return RunRequest(str(pictures), ("game", "grad_cam"), **{"metrics": ("deletion",), **changes})
 
 
 def worker(pictures, folder, log, pause):
@@ -212,6 +212,24 @@ def test_summary_closed_form():
     assert 1 <= rollout.difference_low <= rollout.difference_high <= 1.5
     assert rollout.p == rollout.p_holm == pytest.approx(2 / 2**8)  # all differences have one sign
     assert game.low < 4.5 < game.high
+
+
+def test_what_does_not_beat_the_best_control_is_marked(pictures, tmp_path, monkeypatch):
+    shift = {"game": 1.0, "grad_cam": 0.0, "random": -0.5, "center": 0.0, "edges": -1.0}
+
+    def measure(request, item, vocabulary, model, cancelled=None):
+        value = float(item.id[-2:]) % 5
+        return tuple(Row(item.id, "a cat", s, "energy", value + d) for s, d in shift.items())
+
+    monkeypatch.setattr("engine.runs.runner.measure", measure)
+    found = run(asked(pictures, metrics=("energy",)), tmp_path / "run", loaded=MODEL)
+    judged = {e.spec: e for e in against_controls(found)}
+    assert judged["center"].difference is None and judged["game"].difference == pytest.approx(1)
+    assert {spec for spec, e in judged.items() if beats(e)} == {"game"}
+    text = (tmp_path / "run" / "summary.md").read_text()
+    lines = {line.split("`")[1]: line for line in text.splitlines()[2:]}
+    assert text.startswith("| method | Energy in mask \u2191 |\n| --- | --- |\n")
+    assert [spec for spec, line in lines.items() if "\u2020" in line] == ["grad_cam"]
 
 
 def test_an_image_without_a_value_is_left_out_of_its_pairs():
