@@ -36,11 +36,13 @@ def draw() -> None:
 
 def _set(shown: state.State) -> None:
     titles = {s.name: s.title for s in gateway.sets()}
-    key = fields.key("set", shown.image_set if shown.image_set in titles else None)
+    names = list(titles)
+    place = names.index(shown.image_set) if shown.image_set in titles else None
+    key = fields.key("set", None if place is None else shown.image_set)
     st.selectbox(
         "Image set",
-        list(titles),
-        index=0 if titles else None,  # with a default there is nothing to clear
+        names,
+        index=place,
         format_func=titles.get,
         key=key,
         placeholder="Put images into data/sets",
@@ -154,6 +156,7 @@ def _resize(shown: state.State) -> None:
     st.segmented_control(
         "What the model sees",
         RESIZE_POLICIES,
+        default=shown.resize,
         required=True,
         format_func=POLICIES.get,
         key=key,

@@ -28,6 +28,7 @@ def draw() -> None:
     st.multiselect(
         "Methods",
         list(dict.fromkeys((*known, *shown.methods))),
+        default=list(shown.methods),
         format_func=lambda spec: known[spec].title if spec in known else spec,
         key=chosen,
         accept_new_options=True,
@@ -42,6 +43,7 @@ def draw() -> None:
     row.selectbox(
         "Evidence",
         list(SIGNS),
+        index=list(SIGNS).index(shown.sign),
         format_func=SIGNS.get,
         key=sign,
         label_visibility="collapsed",

@@ -31,10 +31,11 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
     if st.session_state.get(f"of {model}") != (name, pretrained):  # the state changed elsewhere
         asked = name
         st.session_state[f"of {model}"] = (name, pretrained)
-    key = fields.key(model, asked)
+    key, options = fields.key(model, asked), list(dict.fromkeys((*names, asked)))
     st.selectbox(
         label,
-        list(dict.fromkeys((*names, asked))),
+        options,
+        index=options.index(asked),
         format_func=lambda n: n or "None",
         key=key,
         accept_new_options=True,
@@ -46,6 +47,7 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
         field = fields.key(weights, pretrained) if asked == name else f"{weights} of {asked}"
         st.text_input(
             "Weights",
+            value=pretrained if asked == name else "",
             key=field,
             placeholder="A tag such as openai, or a file's path",
             help=f"Its tags are {', '.join(tags)}." if tags else "A tag of open_clip, or a weights file.",

@@ -20,19 +20,23 @@ def draw() -> None:
         used, own = gateway.prompts(shown), gateway.own_prompts(shown)
     except SidelightError:  # the image's section says what is wrong
         used, own = shown.prompts, ()
-    key = fields.key("prompts", "\n".join(used))
+    text = "\n".join(used)
+    key = fields.key("prompts", text)
     st.text_area(
         "Prompts, one a line",
+        value=text,
         key=key,
         height="content",
         on_change=fields.then(key, lambda text: _write(links.lines(text))),
     )
     if own:
         chips = list(dict.fromkeys(own))[:CHIPS]
-        picked = fields.key("chips", [prompt for prompt in used if prompt in chips])
+        on = [prompt for prompt in used if prompt in chips]
+        picked = fields.key("chips", on)
         st.pills(
             "Prompts of this image",
             chips,
+            default=on,
             selection_mode="multi",
             format_func=lambda chip: plain(shortened(chip, 40)),
             key=picked,

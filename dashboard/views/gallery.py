@@ -29,6 +29,7 @@ def page() -> None:
     st.pills(
         "Image set",
         list(names),
+        default=shown.image_set if shown.image_set in names else None,
         required=True,
         format_func=lambda name: plain(names[name]),
         key=key,

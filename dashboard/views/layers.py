@@ -27,6 +27,7 @@ def _choices(shown: state.State) -> None:
     st.segmented_control(
         "Tower",
         list(TOWERS),
+        default=shown.tower,
         required=True,
         format_func=TOWERS.get,
         key=key,
@@ -49,6 +50,7 @@ def _choice(label: str, field: str, options: list[str], chosen: str) -> None:
     st.selectbox(
         label,
         options,
+        index=options.index(chosen),
         format_func=_named,
         key=key,
         on_change=fields.then(key, lambda name: state.update(**{field: name})),

@@ -49,6 +49,7 @@ def _choices(shown: state.State) -> None:
     st.segmented_control(
         "Maps of",
         list(KINDS),
+        default=shown.word_map,
         required=True,
         format_func=KINDS.get,
         key=key,
@@ -64,6 +65,7 @@ def _choice(label: str, field: str, options: list[str], chosen: str, named, **al
     st.selectbox(
         label,
         options,
+        index=options.index(chosen),
         format_func=named,
         key=key,
         on_change=fields.then(key, lambda value: state.update(**{field: value}, **also)),

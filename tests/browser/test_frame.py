@@ -41,6 +41,11 @@ def prompts(page: Page):
     return page.get_by_label("Prompts, one a line")
 
 
+def dropped(page: Page):
+    """The file input of the open popover."""
+    return page.get_by_test_id("stPopoverBody").get_by_test_id("stFileUploaderDropzoneInput")
+
+
 def png(width: int, height: int) -> dict:
     file = io.BytesIO()
     Pillow.effect_noise((width, height), 80).convert("RGB").save(file, "PNG")
@@ -97,7 +102,7 @@ def test_the_state_goes_along_to_other_pages(visit: Visit):
 def test_an_upload_is_explained_kept_and_forgotten(visit: Visit):
     page = visit("/?methods=edges")
     page.get_by_role("button", name="Upload").click()
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(png(90, 60))
+    dropped(page).set_input_files(png(90, 60))
     page.wait_for_function("() => new URLSearchParams(location.search).has('upload')")
     settled(page)
     assert re.fullmatch("[0-9a-f]{64}", link(page)["upload"][0])
@@ -115,7 +120,7 @@ def test_a_text_renamed_to_png_is_refused_in_one_sentence(visit: Visit):
     page = visit("/")
     page.get_by_role("button", name="Upload").click()
     fake = {"name": "fake.png", "mimeType": "image/png", "buffer": b"this is a text"}
-    page.locator('[data-testid="stFileUploaderDropzoneInput"]').set_input_files(fake)
+    dropped(page).set_input_files(fake)
     expect(page.get_by_text("fake.png is a text file")).to_be_visible()
     assert "upload" not in link(page)
 
