@@ -117,11 +117,11 @@ def _recordings(question: Question, specs: Sequence[Spec]) -> Iterator[tuple[int
         groups.setdefault(spec.needs().single, []).append(spec)
     for single, group in sorted(groups.items()):
         parts = _parts(question, max(spec.needs().grads for spec in group))
-        if len(parts) > 1:  # methods that mix prompts need them all at once, and no gradients
-            mixing = [spec for spec in group if spec.mixes_prompts()]
-            if mixing:
-                yield single, mixing, slice(0, len(question.queries))
-            group = [spec for spec in group if not spec.mixes_prompts()]
+        if len(parts) > 1:  # without gradients, all prompts at once: they may be mixed, or share passes
+            whole = [spec for spec in group if not spec.needs().grads]
+            if whole:
+                yield single, whole, slice(0, len(question.queries))
+            group = [spec for spec in group if spec.needs().grads]
         for part in parts if group else ():
             yield single, group, part
 

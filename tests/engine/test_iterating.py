@@ -199,6 +199,18 @@ def test_every_step_is_reported_and_can_be_the_last(spec, monkeypatch):
         list(relevances(_question(branch), [parse(spec)], stop))
 
 
+def test_prompts_share_passes_also_where_gradients_go_in_parts(monkeypatch):
+    monkeypatch.setattr("engine.compute.GRAPH_BYTES", 1)
+    stages, specs = [], [parse("rise(masks=20)"), parse("game")]
+    found = list(relevances(_question(), specs, stages.append))
+    assert [stage for stage in stages if stage.startswith("rise,")] == [
+        "rise, mask 0 of 20",
+        "rise, mask 16 of 20",
+    ]
+    assert [str(result.spec) for result in found] == ["rise(masks=20)", "game", "game", "game"]
+    assert found[0].values.shape[0] == 3
+
+
 def test_windows_with_gaps_are_refused():
     (refused,) = relevances(_question(), [parse("occlusion(stride=2)")])
     assert "leaves gaps" in refused.reason
