@@ -91,6 +91,7 @@ def test_words_by_keyboard(drawn):
 
 def test_a_region_ranks_the_words(drawn):
     page = drawn()
+    large(page).scroll_into_view_if_needed()
     box = large(page).bounding_box()
     page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.55 * box["height"])
     page.mouse.down()

@@ -106,6 +106,7 @@ def words(
         "ranking": [asdict(rank) for rank in ranking],
         "area": area,
         "choice": sent,
+        "answers": given,  # the choice that phrase and ranking belong to
         "revision": revision,
         "display": {name: display[name] for name in DISPLAY},
     }

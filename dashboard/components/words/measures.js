@@ -99,7 +99,7 @@ function sayWords(app) {
   const hint = "Point at a word to read its weights; click to select it, drag over neighbours or hold Shift for a phrase.";
   app.status.classList.toggle("hint", !span);
   if (!span) return void (app.status.textContent = hint);
-  const known = nameOf(span) === app.data.choice.words || span[0] === span[1];
+  const known = nameOf(span) === app.data.answers.words || span[0] === span[1];
   const text = app.data.words.slice(span[0], span[1] + 1).join(" ");
   const said = app.data.measures.map((measure) => {
     const value = span[0] === span[1] ? measure.values[span[0]] : known ? measure.phrase : null;

@@ -109,7 +109,7 @@ function rankingOf(app) {
     return [head, make("p", { class: "soft" }, "Drag a box over the map or click patches: words are ranked by the share of their map that lies inside. " +
       "With the keyboard, arrows move, space chooses, Shift adds.")];
   }
-  const named = patchesText(app.chosen, app.shape) === app.data.choice.region;
+  const named = patchesText(app.chosen, app.shape) === app.data.answers.region;
   if (!ranking.length || !named) return [head, make("div", { class: "track" }, make("div", { class: "moving" }))];
   const top = Math.max(area, ...ranking.map((rank) => rank.share ?? 0), 1e-9);
   const line = (label, share, attributes, tag = "button") => {
