@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import gateway, links, progress, state
+from dashboard import fields, gateway, links, progress, state
 from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.matrix import matrix
 from dashboard.text import plain
@@ -33,24 +33,26 @@ def page() -> None:
 
 
 def _choices(shown: state.State) -> None:
-    st.session_state["rows"] = shown.rows
+    key = fields.key("rows", shown.rows)
     st.segmented_control(
         "Rows",
         list(ROWS),
+        default=shown.rows,
         required=True,
         format_func=ROWS.get,
-        key="rows",
+        key=key,
         label_visibility="collapsed",
-        on_change=lambda: state.update(rows=st.session_state["rows"]),
+        on_change=fields.then(key, lambda chosen: state.update(rows=chosen)),
     )
     if shown.rows != "images":
-        st.session_state["contrast"] = shown.contrast
+        key = fields.key("contrast", shown.contrast)
         st.toggle(
             "Contrast",
-            key="contrast",
+            value=shown.contrast,
+            key=key,
             help="Adds a prompt for something that is not in the image and one that means nothing. A method "
             "whose maps stay the same does not explain the prompt.",
-            on_change=lambda: state.update(contrast=st.session_state["contrast"]),
+            on_change=fields.then(key, lambda chosen: state.update(contrast=chosen)),
         )
 
 

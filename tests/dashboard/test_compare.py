@@ -174,9 +174,9 @@ def test_page_draws_the_grid_and_takes_its_choices(stand_in):
     assert not app.exception
     assert "Agreement of the methods" in app.markdown[0].value
     assert any("photographs" in caption.value for caption in app.caption)
-    app.toggle(key="contrast").set_value(True).run()
+    app.toggle[0].set_value(True).run()
     assert not app.exception and app.query_params["contrast"] == "True"
-    app.segmented_control(key="rows").set_value("models").run()
+    app.segmented_control[0].set_value("models").run()
     assert any("Choose a second model" in caption.value for caption in app.caption)
 
 
