@@ -51,7 +51,7 @@ def test_a_word_is_read_selected_and_marked_everywhere(drawn):
     )
     status = page.locator(".sidelight-words .status")
     words(page, "alone").nth(2).hover()
-    expect(status).to_contain_text(re.compile(r"^dog · tokens by .+ · left out .+ cosine · alone .+ cosine$"))
+    expect(status).to_contain_text(re.compile(r"^dog · Tokens by .+ · Left out .+ cosine · Alone .+ cosine$"))
     words(page, "alone").nth(2).click()
     for measure in ("tokens", "difference", "alone"):
         assert selected(page, measure) == ["dog"]

@@ -103,7 +103,7 @@ function sayWords(app) {
   const text = app.data.words.slice(span[0], span[1] + 1).join(" ");
   const said = app.data.measures.map((measure) => {
     const value = span[0] === span[1] ? measure.values[span[0]] : known ? measure.phrase : null;
-    return value === null || value === undefined ? null : `${measure.title.toLowerCase()} ${numeral(value)} ${measure.unit}`;
+    return value === null || value === undefined ? null : `${measure.title} ${numeral(value)} ${measure.unit}`;
   });
   app.status.textContent = [text, ...said.filter(Boolean)].join(" · ");
 }
