@@ -68,9 +68,9 @@ class Parameter:
         else:
             noun = "a whole number" if self.kind == "int" else "a number"
             if self.low is not None and self.high is not None:
-                text = f"{noun} from {self.low:g} to {self.high:g}"
+                text = f"{noun} from {self.low:.10g} to {self.high:.10g}"
             elif self.low is not None:
-                text = f"{noun} of at least {self.low:g}"
+                text = f"{noun} of at least {self.low:.10g}"
             else:
                 text = noun
         return text + (" or None" if self.optional else "")
