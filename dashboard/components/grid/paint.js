@@ -1,6 +1,7 @@
 // Pixels of one tile: picture, heat map, contours, outlines. Reads the display, keeps nothing but caches.
 
 const PIXELS = 112; // shorter side, about, of an enlarged map
+const STOPS = 33; // colours of a bar, blended between
 const LEVELS = [0.25, 0.5, 0.75]; // contours where nothing is cut off
 
 // Raw values to a field and the numbers at the ends of its colour bar; peers: tiles that share a scale.
@@ -13,6 +14,9 @@ function scaleTile(tile, peers, display) {
   const [low, high] = limitsOf(maps, signed, display.scale === "clip");
   return { field: scaled(tile.values, low, high, signed), signed, low, high };
 }
+
+// A context that draws without the graphics card: small pictures, drawn seldom, wait longer for it than they take.
+const drawing = (canvas) => canvas.getContext("2d", { willReadFrequently: true });
 
 // Sequential colours for positive maps, a diverging table for signed ones; a diverging choice serves both.
 function tableFor(signed, display, tables) {
@@ -36,7 +40,7 @@ function layerOf(tile, display, tables) {
   const canvas = document.createElement("canvas");
   canvas.width = large.cols;
   canvas.height = large.rows;
-  const context = canvas.getContext("2d");
+  const context = drawing(canvas);
   const image = context.createImageData(large.cols, large.rows);
   const masked = display.draw === "masked";
   const cut = from > -Infinity;
@@ -95,7 +99,7 @@ function placed(part, view, canvas) {
 
 function paintTile(tile, display, view, tables) {
   const { canvas, picture } = tile;
-  const context = canvas.getContext("2d");
+  const context = drawing(canvas);
   const pixel = window.devicePixelRatio || 1;
   const whole = placed({ x: 0, y: 0, width: 1, height: 1 }, view, canvas);
   const seen = placed(picture.seen, view, canvas);
@@ -132,15 +136,13 @@ function paintTile(tile, display, view, tables) {
   }
 }
 
-function paintBar(canvas, scale, display, tables) {
+// The colours from end to end, for a colour bar: a CSS gradient, which costs less than a canvas each.
+function gradientOf(scale, display, tables) {
   const table = tableFor(scale.signed, display, tables);
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(256, 1);
-  for (let i = 0; i < 256; i++) {
-    const share = scale.signed ? i / 127.5 - 1 : i / 255;
-    const at = colourAt(share, scale.signed, table);
-    for (let channel = 0; channel < 3; channel++) image.data[4 * i + channel] = table.bytes[at + channel];
-    image.data[4 * i + 3] = 255;
-  }
-  context.putImageData(image, 0, 0);
+  const stops = Array.from({ length: STOPS }, (_, i) => {
+    const share = i / (STOPS - 1);
+    const at = colourAt(scale.signed ? 2 * share - 1 : share, scale.signed, table);
+    return `rgb(${table.bytes.slice(at, at + 3).join(" ")})`;
+  });
+  return `linear-gradient(to right, ${stops.join(", ")})`;
 }

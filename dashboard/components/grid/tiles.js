@@ -45,8 +45,8 @@ function flagOf(tile) {
 }
 
 function barOf(tile, unit, display, tables) {
-  const bar = make("canvas", { class: "bar", width: 256, height: 1, "aria-hidden": "true" });
-  paintBar(bar, tile.scale, display, tables);
+  const bar = make("div", { class: "bar", "aria-hidden": "true" });
+  bar.style.backgroundImage = gradientOf(tile.scale, display, tables);
   const rank = display.scale === "rank";
   const least = 1e-4 * Math.max(Math.abs(tile.scale.low), Math.abs(tile.scale.high)); // of what the bar can tell apart
   const word = (value) => (rank ? `#${value}` : numeral(Math.abs(value) < least ? 0 : value));

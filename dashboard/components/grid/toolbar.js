@@ -69,8 +69,8 @@ function keepField(display, change) {
 // change(values, redraw): takes new display values; redraw asks for the toolbar to be made anew.
 function toolbarOf(display, tables, outlined, change, zoom) {
   const maps = Object.keys(tables).map((name) => [name, name, tables[name].diverging ? "diverging" : "sequential"]);
-  const swatch = make("canvas", { class: "swatch", width: 256, height: 1, "aria-hidden": "true" });
-  paintBar(swatch, { signed: false }, display, tables);
+  const swatch = make("div", { class: "swatch", "aria-hidden": "true" });
+  swatch.style.backgroundImage = gradientOf({ signed: false }, display, tables);
   return make("div", { class: "toolbar", role: "toolbar", "aria-label": "Display" },
     segmented("Draw", DRAWS, display.draw, (draw) => change({ draw }, true)),
     display.draw === "map" ? null
