@@ -93,13 +93,14 @@ def _notes(shown: state.State, found: Parts) -> list[str]:
 def _words(shown: state.State, found: Parts) -> None:
     spec = words_maps.large_spec(shown)
     spans = words_maps.rows(shown, found) if found.targets else [None]
+    tiles = words_maps.tiles(found, [spec], spans)
     region = found.explanation and words_maps.patches(shown.region, found.explanation.grid)
     words(
         [word.text for word in found.words],
         found.measures,
         words_maps.picture(shown),
         Column(*compare_rows.parts(spec)),
-        {_named(span): (found.text(span), words_maps.tile(found, spec, span)) for span in spans},
+        {_named(s): (found.text(s), tile) for s, (tile,) in zip(spans, tiles, strict=True)},
         [Rank(found.text(s), _named(s), share) for s, share in words_maps.ranking(shown, found)],
         float(region.mean()) if region is not None else 0.0,
         {"words": _named(found.chosen) if found.read else shown.words, "region": shown.region},
@@ -130,7 +131,7 @@ def _grid(shown: state.State, found: Parts) -> None:
         [words_maps.picture(shown)],
         words_maps.columns(shown),
         [words_maps.row(shown, found, span) for span in spans],
-        [[words_maps.tile(found, spec, span) for spec in specs] for span in spans],
+        words_maps.tiles(found, specs, spans),
         {name: getattr(shown, name) for name in DISPLAY},
         key="words_grid",
         on_display=_display,

@@ -6,6 +6,7 @@ Nothing here draws.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -37,19 +38,21 @@ def large_spec(shown: State) -> str:
     return wanted or specs(shown)[0]
 
 
-def tile(found: Parts, spec: str, span: Span | None) -> Tile:
-    """One map as a card."""
+def tiles(found: Parts, specs: Sequence[str], spans: Sequence[Span | None]) -> list[list[Tile]]:
+    """The cards, rows by methods."""
+    signed = {s for s in specs if gateway.methods()[s.partition("(")[0]].signed and found.signed(s)}
+    return [[_tile(found, spec, span, spec in signed) for spec in specs] for span in spans]
+
+
+def _tile(found: Parts, spec: str, span: Span | None, signed: bool) -> Tile:
     result = found.map(spec, span)
     if isinstance(result, Failure):
         return Tile(reason=result.reason)
     if result is None:
         return Tile(**lacking(found.jobs[-1] if found.jobs else None))
-    below = any(
-        isinstance(m, Map) and m.values.min() < 0 for m in (found.map(spec, s) for s in found.targets)
-    )
     return Tile(
         values=result.values,
-        signed=gateway.methods()[spec.partition("(")[0]].signed and below,
+        signed=signed,
         score=result.score,
         explained=result.explained_score,
         seconds=result.seconds,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dashboard import gateway
@@ -46,9 +47,18 @@ class Parts:
         return self.prompt if span is None else gateway.phrase(self.prompt, self.words[span[0] : span[1] + 1])
 
     def map(self, spec: str, span: Span | None) -> Map | Failure | None:
-        if self.explanation is None or span not in self.targets:
-            return None
-        return self.explanation.get(spec, self.targets[span].label)
+        return self._answers.get((spec, self.targets[span].label)) if span in self.targets else None
+
+    def signed(self, spec: str) -> bool:
+        """Whether a method's maps have something below zero."""
+        return any(
+            m.values.min() < 0 for m in self._answers.values() if isinstance(m, Map) and m.spec == spec
+        )
+
+    @cached_property
+    def _answers(self) -> dict[tuple[str, str], Map | Failure]:
+        found = self.explanation
+        return {(m.spec, m.target): m for m in (*found.maps, *found.failures)} if found else {}
 
 
 def prompt_of(shown: State) -> str:
