@@ -107,7 +107,7 @@ def lines(found: RunResult) -> list[str]:
     width = max((len(e.spec) for e in found.summary), default=0)
     text = []
     for metric in dict.fromkeys(e.metric for e in found.summary):
-        rows = [e for e in found.summary if e.metric == metric]
+        rows = [e for e in found.summary if e.metric == metric and e.images]
         text.append(f"\n{METRICS[metric].title} ({METRICS[metric].unit})")
         for e in sorted(rows, key=lambda e: math.inf if math.isnan(e.rank) else e.rank):
             apart = "" if e.p_holm is None else f"  {e.difference:+.4f}  p {e.p_holm:.3g}"
