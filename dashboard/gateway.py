@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 SHOWN_PROMPTS = 2  # of the image's own, as long as the person typed none
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP_AFTER = 1.5  # seconds; importing torch takes the processor from the first drawing
-MASK_SIDE = 224  # pixels of the longer side of a mask, when its outline is traced
+MASK_SIDE = 128  # pixels of the longer side of a mask, when its outline is traced
 COUNTER_PROMPTS = ("a bicycle", "a pineapple")
 MEANINGLESS = "lorem ipsum dolor"
 ANY_PROMPTS = ("a dog", "a cat")  # for an image that brings none
@@ -293,7 +293,13 @@ def jobs() -> Jobs:
     """The one queue of this server."""
     from engine.jobs import Jobs
 
-    return Jobs(_answer)
+    return Jobs(_answer, lane=_lane)
+
+
+def _lane(asked: Request) -> str:
+    """The device; for a model that must be downloaded first its name, so that nobody waits for a download."""
+    info = describe(asked.model, asked.pretrained or "")
+    return asked.device if info.digest else f"download of {info.id}"
 
 
 def _answer(asked: Request, **how: Any) -> Explanation | Computed | Scores:

@@ -47,7 +47,8 @@ def _stage(job: Job) -> str:
         return "Waiting for other work"
     if job.stop.is_set():
         return "Stopping at the next step"
-    return job.progress.stage or "Starting"
+    stage = job.progress.stage or "starting"
+    return stage[:1].upper() + stage[1:]
 
 
 def _ended(job: Job) -> None:

@@ -45,7 +45,7 @@ class Job:
 
 
 class Jobs:
-    """The queue of one process; a worker starts with the first job of its device."""
+    """The queues of one process; a worker starts with the first job of its lane, which is its device."""
 
     def __init__(
         self,
@@ -53,11 +53,13 @@ class Jobs:
         keep: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
         question: Callable[[Request], str] | None = None,
+        lane: Callable[[Request], str] = lambda request: request.device,
     ) -> None:
         """run: as engine.explain. keep: seconds that a job is remembered after its end. question: equal
-        texts for requests that ask the same, where these are of another kind than engine.types.Request."""
+        texts for requests that ask the same, where these are of another kind than engine.types.Request.
+        lane: requests of one lane wait for each other; what does not use the device may have its own."""
         self._run, self._keep, self._clock = run, keep, clock
-        self._question = question or _question
+        self._question, self._lane = question or _question, lane
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._by_question: dict[str, Job] = {}
@@ -78,11 +80,13 @@ class Jobs:
                 return job
             job = Job(uuid.uuid4().hex, request)
             self._jobs[job.id] = self._by_question[question] = job
-            if request.device not in self._queues:
-                waiting = self._queues[request.device] = queue.SimpleQueue()
-                name = f"sidelight-{request.device}"
-                threading.Thread(target=self._work, args=(waiting,), name=name, daemon=True).start()
-            self._queues[request.device].put(job)
+            lane = self._lane(request)
+            if lane not in self._queues:
+                waiting = self._queues[lane] = queue.SimpleQueue()
+                threading.Thread(
+                    target=self._work, args=(waiting,), name=f"sidelight-{lane}", daemon=True
+                ).start()
+            self._queues[lane].put(job)
             return job
 
     def get(self, id: str) -> Job | None:

@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,8 @@ def resolve_device(device: str = "auto") -> str:
 
 _loaded: OrderedDict[tuple[str, str, str], Model] = OrderedDict()
 _loading = threading.Lock()
+_downloading = threading.Lock()
+ASK_AGAIN = 0.5  # seconds between two looks at whether a download is still wanted
 
 
 def load(
@@ -101,13 +104,10 @@ def load(
     SidelightError where the weights cannot be downloaded, read, or do not fit the architecture.
     """
     device, say = resolve_device(device), progress or (lambda stage: None)
+    if locate(model, pretrained).weights is None:
+        _fetch(model, pretrained, say)
     with _loading:
-        source = locate(model, pretrained)
-        if source.weights is None:
-            say(f"Downloading {source.id}")
-            _download(source)
-            source = locate(model, pretrained)
-        info = describe(model, pretrained)
+        source, info = locate(model, pretrained), describe(model, pretrained)
         key = (info.id, info.digest, device)
         if key not in _loaded:
             say(f"Loading {source.id}")
@@ -116,6 +116,28 @@ def load(
                 _loaded.popitem(last=False)
         _loaded.move_to_end(key)
         return _loaded[key]
+
+
+def _fetch(model: str, pretrained: str | None, say: Callable[[str], None]) -> None:
+    """Download a tag's weights in a thread of its own, and call `say` meanwhile: where it raises, the caller is
+    free and the download goes on unheard. Models that are here can be loaded all the time."""
+    source, done = locate(model, pretrained), Future()
+
+    def fetch() -> None:
+        try:
+            with _downloading:
+                if locate(model, pretrained).weights is None:  # not while this waited for another download
+                    _download(source)
+        except Exception as error:  # raised again where it is waited for
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=fetch, name=f"download of {source.id}", daemon=True).start()
+    say(f"Downloading {source.id}")
+    while not wait([done], ASK_AGAIN).done:
+        say(f"Downloading {source.id}")
+    done.result()
 
 
 def _download(source: Source) -> None:

@@ -110,7 +110,7 @@ def _forget(shown: state.State) -> None:
 
 
 def _steps() -> None:
-    row = st.container(horizontal=True, gap="xsmall")
+    row = st.container(horizontal=True, gap="xsmall", wrap=False)
     steps = (("Previous", -1, PREVIOUS, "left"), ("Next", 1, NEXT, "right"))
     for label, step, key, side in steps:
         row.button(

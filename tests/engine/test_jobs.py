@@ -87,6 +87,16 @@ def test_each_device_has_its_own_worker(computation):
     assert computation.threads == {"sidelight-auto", "sidelight-cuda"}
 
 
+def test_a_lane_of_its_own_holds_up_no_device(computation):
+    jobs = Jobs(run=computation, lane=lambda r: f"download of {r.model}" if r.pretrained else r.device)
+    fetched, asked = jobs.submit(request("one", model="x", pretrained="tag")), jobs.submit(request("two"))
+    assert computation.begun.acquire(timeout=WAIT) and computation.begun.acquire(timeout=WAIT)
+    assert fetched.state == asked.state == "running"
+    computation.release.set()
+    ended(fetched), ended(asked)
+    assert computation.threads == {"sidelight-download of x", "sidelight-auto"}
+
+
 def test_equal_requests_share_a_job(computation):
     jobs = Jobs(run=computation)
     job = jobs.submit(request())

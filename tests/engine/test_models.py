@@ -2,6 +2,7 @@
 
 import gc
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 
 from engine import Request, Target, catalog, explain, models
 from engine.store import Store
-from engine.types import SidelightError, Unsupported
+from engine.types import Cancelled, SidelightError, Unsupported
 from tests.engine.tiny import picture, tiny_clip
 
 
@@ -147,7 +148,7 @@ def test_a_failed_download_is_one_sentence(monkeypatch):
 
     monkeypatch.setattr(open_clip.pretrained, "download_pretrained_from_hf", fails)
     monkeypatch.setattr(open_clip.pretrained, "download_pretrained_from_url", fails)
-    with pytest.raises(SidelightError, match="could not be downloaded .ConnectionError.; check the network"):
+    with pytest.raises(SidelightError, match=r"could not be downloaded .ConnectionError.; check the network"):
         models.load("ViT-B-32", "openai", "cpu")
 
 
@@ -164,6 +165,28 @@ def test_a_downloaded_tag_is_known_without_torch_afterwards(monkeypatch, tmp_pat
     assert catalog.describe("ViT-B-32", "openai").digest == model.info.digest != ""
     # OpenAI's weights were trained with QuickGELU, which the tag says and the plain config does not.
     assert "QuickGELU" in repr(model.clip.visual.transformer.resblocks[0].mlp)
+
+
+def test_a_download_holds_up_nobody_and_can_be_left(monkeypatch):
+    import open_clip.pretrained
+
+    started, released = threading.Event(), threading.Event()
+
+    def slow(cfg):
+        started.set()
+        assert released.wait(60)
+        raise ConnectionError("gone")
+
+    def leave(stage):
+        assert stage == "Downloading ViT-B-32/laion400m_e31"
+        if started.wait(60):
+            raise Cancelled("enough")
+
+    monkeypatch.setattr(open_clip.pretrained, "download_pretrained", slow)
+    with pytest.raises(Cancelled, match="enough"):
+        models.load("ViT-B-32", "laion400m_e31", "cpu", leave)
+    assert models.load(device="cpu").info.id == "bundled"
+    released.set()
 
 
 def test_devices_that_are_not_here_are_refused():
