@@ -41,15 +41,19 @@ def maps(page: Page) -> Locator:
 
 
 def pixels(page: Page, at: int = 0) -> list[int]:
-    """One tile after the next frame: every sixth pixel of every sixth row, as the canvas holds them."""
+    """One tile after the next frame, as the sheet under all tiles holds it: every sixth pixel of every sixth
+    row."""
     return (
         maps(page)
         .nth(at)
         .evaluate(
-            """async (canvas) => {
+            """async (tile) => {
             await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
-            const { width, height } = canvas;
-            const data = canvas.getContext("2d").getImageData(0, 0, width, height).data;
+            const sheet = tile.closest(".box").querySelector(".sheet");
+            const [whole, part] = [sheet.getBoundingClientRect(), tile.getBoundingClientRect()];
+            const [width, height] = [Math.floor(part.width), Math.floor(part.height)];
+            const corner = [part.left - whole.left, part.top - whole.top].map(Math.ceil);
+            const data = sheet.getContext("2d").getImageData(...corner, width, height).data;
             const some = [];
             for (let y = 0; y < height; y += 6) {
                 for (let x = 0; x < width; x += 6) {

@@ -1,6 +1,7 @@
 // Mounts and updates the grid. Called by Streamlit on the first drawing and whenever the data changes.
 
 const TOLD_AFTER = 500; // milliseconds of rest before the page is told of a display change
+const MOST_PIXELS = 32e6; // of the canvas; a larger grid is drawn coarser
 const mounted = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -16,8 +17,9 @@ export default function ({ data, parentElement, setStateValue }) {
 function mount(parent) {
   const root = parent.querySelector(".sidelight-grid");
   const grid = { root, bars: root.querySelector(".bars"), status: root.querySelector(".status"),
-    box: root.querySelector(".box"), view: { x: 0, y: 0, zoom: 1 }, spot: null, pinned: null, tiles: [],
-    pictures: new Map(), revision: 0, timer: 0, frame: 0 };
+    box: root.querySelector(".box"), sheet: make("canvas", { class: "sheet", "aria-hidden": "true" }),
+    view: { x: 0, y: 0, zoom: 1 }, spot: null, pinned: null, tiles: [], pictures: new Map(), revision: 0,
+    timer: 0, frame: 0 };
   new ResizeObserver(() => repaint(grid)).observe(grid.box);
   return grid;
 }
@@ -98,7 +100,7 @@ function layOut(grid) {
     grid.barsDrawn = bars;
   }
   const { lines, across } = cellsOf(model, display, tables);
-  grid.box.replaceChildren(...lines);
+  grid.box.replaceChildren(grid.sheet, ...lines);
   grid.box.style.setProperty("--across", across);
   grid.box.dataset.few = String(across <= 2);
   for (const tile of grid.tiles) if (tile.values) listen(tile, actionsOf(grid));
@@ -152,15 +154,34 @@ function repaint(grid) {
   if (grid.frame) return;
   grid.frame = requestAnimationFrame(() => {
     grid.frame = 0;
-    const pixel = window.devicePixelRatio || 1;
+    place(grid);
     for (const tile of grid.tiles) {
-      const { canvas, picture } = tile;
-      const width = Math.round(canvas.clientWidth * pixel);
-      const height = Math.round(canvas.clientHeight * pixel);
-      if (!width || !picture.element.complete) continue;
-      if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-      paintTile(tile, grid.display, grid.view, grid.tables);
+      if (tile.surface.width && tile.picture.element.complete) paintTile(tile, grid.display, grid.view, grid.tables);
     }
     grid.root.dataset.painted = String(Number(grid.root.dataset.painted || 0) + 1);
+  });
+}
+
+// One canvas below all tiles, of which each gets the part that it covers: a browser draws one large canvas in a
+// fraction of the time that it takes for many small ones. The tiles' own canvases are never drawn on; they take
+// the focus and the pointer.
+function place(grid) {
+  const canvas = grid.sheet;
+  const origin = canvas.getBoundingClientRect();
+  const boxes = grid.tiles.map((tile) => tile.canvas.getBoundingClientRect());
+  const width = Math.ceil(Math.max(1, ...boxes.map((box) => box.right - origin.left)));
+  const height = Math.ceil(Math.max(1, ...boxes.map((box) => box.bottom - origin.top)));
+  const pixel = Math.min(window.devicePixelRatio || 1, Math.sqrt(MOST_PIXELS / (width * height)));
+  const [across, down] = [Math.round(width * pixel), Math.round(height * pixel)];
+  if (canvas.width !== across || canvas.height !== down) {
+    Object.assign(canvas, { width: across, height: down });
+    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+  }
+  const context = canvas.getContext("2d");
+  context.clearRect(0, 0, across, down);
+  grid.tiles.forEach((tile, i) => {
+    const box = boxes[i];
+    tile.surface = { context, x: (box.left - origin.left) * pixel, y: (box.top - origin.top) * pixel,
+      width: box.width * pixel, height: box.height * pixel };
   });
 }

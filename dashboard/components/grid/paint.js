@@ -1,6 +1,7 @@
 // Pixels of one tile: picture, heat map, contours, outlines. Reads the display, keeps nothing but caches.
 
 const PIXELS = 112; // shorter side, about, of an enlarged map
+const FAINT = 0.12; // opacity of a picture that has no map yet
 const STOPS = 33; // colours of a bar, blended between
 const LEVELS = [0.25, 0.5, 0.75]; // contours where nothing is cut off
 
@@ -68,14 +69,16 @@ function contours(scale, large, from, smooth) {
   return levels.map((level) => trace(strength, large.rows, large.cols, level));
 }
 
-// lines: [x1, y1, x2, y2, ...] in the unit square; box: where that lies on the canvas, in device pixels.
+// lines: [x1, y1, x2, y2, ...] in the unit square; box: where that lies on the canvas, in device pixels. Segments
+// that follow each other become one path, which is stroked in a fraction of the time.
 function strokeLines(context, lines, box, width, colour) {
   context.beginPath();
   for (let i = 0; i < lines.length; i += 4) {
-    context.moveTo(box.x + lines[i] * box.width, box.y + lines[i + 1] * box.height);
+    const joined = i > 0 && lines[i] === lines[i - 2] && lines[i + 1] === lines[i - 1];
+    if (!joined) context.moveTo(box.x + lines[i] * box.width, box.y + lines[i + 1] * box.height);
     context.lineTo(box.x + lines[i + 2] * box.width, box.y + lines[i + 3] * box.height);
   }
-  context.lineCap = "round";
+  context.lineCap = context.lineJoin = "round";
   context.strokeStyle = "rgba(0, 0, 0, .55)";
   context.lineWidth = width * 2.4;
   context.stroke();
@@ -87,53 +90,67 @@ function strokeLines(context, lines, box, width, colour) {
 // Whether a prompt speaks of a true region: those that it does not name are drawn faintly.
 const named = (name, prompt) => ` ${prompt.toLowerCase()} `.includes(` ${name.toLowerCase()} `);
 
-// Where a part of the picture, given in shares of it, lies on the canvas.
-function placed(part, view, canvas) {
+// Where a part of the picture, given in shares of it, lies; surface: where the whole tile lies, in device pixels.
+function placed(part, view, surface) {
   return {
-    x: (part.x - view.x) * view.zoom * canvas.width,
-    y: (part.y - view.y) * view.zoom * canvas.height,
-    width: part.width * view.zoom * canvas.width,
-    height: part.height * view.zoom * canvas.height,
+    x: (surface.x ?? 0) + (part.x - view.x) * view.zoom * surface.width,
+    y: (surface.y ?? 0) + (part.y - view.y) * view.zoom * surface.height,
+    width: part.width * view.zoom * surface.width,
+    height: part.height * view.zoom * surface.height,
   };
 }
 
+// Draws on tile.surface, a part of a canvas that several tiles share, or else on the tile's own canvas.
 function paintTile(tile, display, view, tables) {
-  const { canvas, picture } = tile;
-  const context = drawing(canvas);
+  const { picture } = tile;
+  const surface = tile.surface ?? { context: drawing(tile.canvas), x: 0, y: 0,
+    width: tile.canvas.width, height: tile.canvas.height };
+  const { context } = surface;
   const pixel = window.devicePixelRatio || 1;
-  const whole = placed({ x: 0, y: 0, width: 1, height: 1 }, view, canvas);
-  const seen = placed(picture.seen, view, canvas);
+  const whole = placed({ x: 0, y: 0, width: 1, height: 1 }, view, surface);
   const alone = display.draw === "map" && tile.values;
-  context.clearRect(0, 0, canvas.width, canvas.height);
+  context.save();
+  context.beginPath();
+  context.roundRect(surface.x, surface.y, surface.width, surface.height, 3 * pixel);
+  context.clip();
+  context.clearRect(surface.x, surface.y, surface.width, surface.height);
   context.imageSmoothingEnabled = view.zoom < 6;
+  if (tile.surface && !tile.values) context.globalAlpha = FAINT;
   if (!alone) context.drawImage(picture.element, whole.x, whole.y, whole.width, whole.height);
-  if (tile.values) {
-    const key = JSON.stringify([display.colormap, display.scale, display.top, display.above, display.smooth,
-      display.contour, display.draw === "masked"]);
-    if (tile.layerKey !== key) Object.assign(tile, { layerKey: key, layer: layerOf(tile, display, tables) });
-    context.imageSmoothingEnabled = display.smooth;
-    context.globalAlpha = alone ? 1 : display.opacity;
-    context.drawImage(tile.layer.canvas, seen.x, seen.y, seen.width, seen.height);
-    context.globalAlpha = 1;
-    for (const lines of tile.layer.lines) strokeLines(context, lines, seen, 1.1 * pixel, "#fff");
-  }
-  if (picture.cropped) {
-    context.fillStyle = "rgba(10, 14, 16, .62)";
-    context.beginPath();
-    context.rect(whole.x, whole.y, whole.width, whole.height);
-    context.rect(seen.x, seen.y, seen.width, seen.height);
-    if (!alone) context.fill("evenodd");
-    context.strokeStyle = "rgba(255, 255, 255, .5)";
-    context.lineWidth = pixel;
-    context.strokeRect(seen.x, seen.y, seen.width, seen.height);
-  }
+  if (tile.values) paintMap(tile, surface, display, view, tables, alone);
+  if (picture.cropped) shadeUnseen(context, whole, placed(picture.seen, view, surface), alone);
   if (display.outlines) {
     for (const outline of picture.outlines) {
-      context.globalAlpha = named(outline.name, tile.label) ? 1 : 0.3;
+      context.globalAlpha = tile.values && named(outline.name, tile.label) ? 1 : 0.3;
       strokeLines(context, outline.lines, whole, 1.4 * pixel, "#8ff0d0");
     }
-    context.globalAlpha = 1;
   }
+  context.restore();
+}
+
+function paintMap(tile, surface, display, view, tables, alone) {
+  const { context } = surface;
+  const seen = placed(tile.picture.seen, view, surface);
+  const key = JSON.stringify([display.colormap, display.scale, display.top, display.above, display.smooth,
+    display.contour, display.draw === "masked"]);
+  if (tile.layerKey !== key) Object.assign(tile, { layerKey: key, layer: layerOf(tile, display, tables) });
+  context.imageSmoothingEnabled = display.smooth;
+  context.globalAlpha = alone ? 1 : display.opacity;
+  context.drawImage(tile.layer.canvas, seen.x, seen.y, seen.width, seen.height);
+  context.globalAlpha = 1;
+  for (const lines of tile.layer.lines) strokeLines(context, lines, seen, 1.1 * (window.devicePixelRatio || 1), "#fff");
+}
+
+// Darkens what the model did not see, and draws a line around what it saw.
+function shadeUnseen(context, whole, seen, alone) {
+  context.fillStyle = "rgba(10, 14, 16, .62)";
+  context.beginPath();
+  context.rect(whole.x, whole.y, whole.width, whole.height);
+  context.rect(seen.x, seen.y, seen.width, seen.height);
+  if (!alone) context.fill("evenodd");
+  context.strokeStyle = "rgba(255, 255, 255, .5)";
+  context.lineWidth = window.devicePixelRatio || 1;
+  context.strokeRect(seen.x, seen.y, seen.width, seen.height);
 }
 
 // The colours from end to end, for a colour bar: a CSS gradient, which costs less than a canvas each.

@@ -78,7 +78,7 @@ function labelPictures(panel, quantity, view, source, tables) {
   const { main } = panel;
   if (main.values) {
     const rank = view.scale === "rank";
-    paintBar(panel.bar, main.scale, view, tables);
+    panel.bar.style.backgroundImage = gradientOf(main.scale, view, tables);
     panel.ends[0].textContent = rank ? `#${main.scale.low}` : numeral(main.scale.low);
     panel.ends[1].textContent = rank ? "rank of the patch" : quantity.unit;
     panel.ends[2].textContent = rank ? `#${main.scale.high}` : numeral(main.scale.high);

@@ -105,7 +105,7 @@ function controlsOf(app, quantity) {
     ...Array.from({ length: heads }, (_, h) => [String(h + 1), `head ${h + 1}`, ""])];
   const maps = Object.keys(tables).map((name) => [name, name, tables[name].diverging ? "diverging" : "sequential"]);
   const swatch = make("canvas", { class: "swatch", width: 256, height: 1, "aria-hidden": "true" });
-  paintBar(swatch, { signed: isSigned(quantity, view.sign) }, view, tables);
+  swatch.style.backgroundImage = gradientOf({ signed: isSigned(quantity, view.sign) }, view, tables);
   const pictures = app.panels.some((panel) => panel.picture);
   return make("div", { class: "toolbar", role: "toolbar", "aria-label": "What is shown" },
     field("Show", menu("Quantity", app.quantities.map((q) => [q.name, q.title, q.about]), view.quantity, take("quantity"))),

@@ -40,8 +40,15 @@ function measureWords(panel, quantity, view, source) {
   panel.outside = panel.main.outside;
   for (const tiles of [panel.film, panel.heads, [panel.main]]) {
     const there = tiles.filter((tile) => tile.values);
-    for (const tile of there) tile.scale = scaleTile(tile, there, view);
+    for (const tile of there) tile.scale = fromZero(tile, scaleTile(tile, there, view), view);
   }
+}
+
+// A few words have no lowest value worth calling nothing, so that the colours begin at zero.
+function fromZero(tile, scale, view) {
+  if (scale.signed || !["map", "shared"].includes(view.scale)) return scale;
+  const [low, high] = [Math.min(scale.low, 0), Math.max(scale.high, 0)];
+  return { ...scale, field: scaled(tile.values, low, high, false), low, high };
 }
 
 function labelWords(panel, quantity, view, source, tables) {
@@ -54,7 +61,7 @@ function labelWords(panel, quantity, view, source, tables) {
   const { main } = panel;
   if (!main.values) return;
   const rank = view.scale === "rank";
-  paintBar(panel.bar, main.scale, view, tables);
+  panel.bar.style.backgroundImage = gradientOf(main.scale, view, tables);
   panel.ends[0].textContent = rank ? `#${main.scale.low}` : numeral(main.scale.low);
   panel.ends[1].textContent = rank ? "rank of the token" : quantity.unit;
   panel.ends[2].textContent = rank ? `#${main.scale.high}` : numeral(main.scale.high);
