@@ -11,6 +11,7 @@ import logging
 import re
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -46,6 +47,7 @@ MASK_SIDE = 128  # pixels of the longer side of a mask, when its outline is trac
 COUNTER_PROMPTS = ("a bicycle", "a pineapple")
 MEANINGLESS = "lorem ipsum dolor"
 ANY_PROMPTS = ("a dog", "a cat")  # for an image that brings none
+SOON = 0.8  # seconds
 DIMMED = 0.35  # brightness of what the model does not see
 COMPOSED = ("scenes", "pairs", "emotions", "counter")  # like what the bundled model was trained on
 
@@ -53,6 +55,7 @@ COMPOSED = ("scenes", "pairs", "emotions", "counter")  # like what the bundled m
 # What is here to look at
 
 
+@st.cache_resource(ttl=5, show_spinner=False)  # seconds; a page asks many times, and a large tree takes long
 def sets() -> tuple[ImageSet, ...]:
     """The image sets, a folder that was just dropped in included."""
     from engine import datasets
@@ -64,7 +67,7 @@ def image_set(name: str) -> ImageSet:
     """The set of that name; SidelightError names those that are there."""
     from engine import datasets
 
-    return datasets.find(name)
+    return next((s for s in sets() if s.name == name), None) or datasets.find(name)
 
 
 def item(state: State) -> Item | None:
@@ -469,7 +472,16 @@ def layers_of(state: State, of: Target) -> tuple[Summary | None, Job | None]:
     if found is not None:
         return found, None
     job = jobs().submit(asked)
+    if "torch" in sys.modules:
+        _wait(job)
     return (None, job) if job.state != "done" else (layers.stored(asked)[0], job)
+
+
+def _wait(job: Job) -> None:
+    """Give a job the moment that it takes with a loaded model, rather than draw the page twice."""
+    end = time.monotonic() + SOON
+    while job.state in ("queued", "running") and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def layer_rows(state: State, of: Target, quantity: str, blocks: Sequence[int]) -> dict[int, Rows]:

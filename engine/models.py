@@ -155,8 +155,8 @@ def _download(source: Source) -> None:
         path = download_pretrained(wanted)
     except Exception as error:  # the hub client raises many kinds; each means that the weights are not here
         raise SidelightError(
-            f"The weights of {source.id} could not be downloaded ({type(error).__name__}); check the network, "
-            "or give a local weights file instead of the tag."
+            f"The weights of {source.id} could not be downloaded ({type(error).__name__}); check the "
+            "network, or give a local weights file instead of the tag."
         ) from error
     quick = {"model_cfg": {**source.config, "quick_gelu": True}} if wanted.get("quick_gelu") else {}
     preprocess = {k: wanted[k] for k in ("mean", "std", "interpolation") if wanted.get(k)}
