@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 class Block:
     """One transformer block as functions. heads: its number of attention heads.
 
-    norm: the layer norm before the attention, [... d] -> [... d].
-    qkv: block input [b n d] -> queries, keys, values, each [b n d] with heads side by side.
+    norm: block input [b n d] -> what the attention reads, after its layer norm [b n d].
+    query, key, value: of what the attention reads, [... d] -> [... d], heads side by side.
+    together: the three at once, which is faster.
     output: the attention's output projection, bias included, [... d] -> [... d].
     hidden: the MLP with its norm up to its last linear map, [... d] -> [... m].
     down: that map, with layer scale where the model has it, [... m] -> [... d]; affine.
@@ -34,11 +35,18 @@ class Block:
 
     heads: int
     norm: Callable[[Tensor], Tensor]
-    qkv: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+    query: Callable[[Tensor], Tensor]
+    key: Callable[[Tensor], Tensor]
+    value: Callable[[Tensor], Tensor]
+    together: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
     output: Callable[[Tensor], Tensor]
     hidden: Callable[[Tensor], Tensor]
     down: Callable[[Tensor], Tensor]
     residual: Callable[[Tensor, Tensor], Tensor]
+
+    def qkv(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each [b n d], of a block input [b n d]."""
+        return self.together(self.norm(x))
 
     def finish(self, x: Tensor, out: Tensor) -> Tensor:
         """Block input and joined heads, both [... d], to the block's output [... d]; each token by itself."""
@@ -114,6 +122,11 @@ class Layer:
     attn: Tensor  # probabilities the score flows through [b h n n]
     out: Tensor  # heads joined, before the output projection [b n d]
     block: Block
+
+    @cached_property
+    def projected_keys(self) -> Tensor:
+        """Keys through the output projection, bias included, [b n d]; without a graph."""
+        return self.block.output(self.k.detach()).detach()
 
 
 @dataclass(frozen=True)
@@ -270,16 +283,18 @@ def recorded_pooling(block: Block, x: Tensor, mask: Tensor | None, heads: int, r
     """
     import torch
 
-    q, k, v = block.qkv(x)
+    read = block.norm(x)
+    k, v = block.key(read), block.value(read)
     with torch.no_grad():
+        q = block.query(read)
         rest = _probabilities(split_heads(q, heads), split_heads(k, heads), mask)
         rest_out = join_heads(rest @ split_heads(v, heads))
     pooled = torch.arange(q.shape[1], device=q.device) == row[:, None]  # [b n]
-    at_row = row.view(-1, 1, 1, 1)
-    query = split_heads(pick(q, row)[:, None], heads)
+    query = split_heads(block.query(pick(read, row))[:, None], heads)
     own = _probabilities(query, split_heads(k, heads), None if mask is None else mask[row][:, None, None])
     attn = torch.where(pooled[:, None, :, None], own, rest)
-    own_out = join_heads(attn.take_along_dim(at_row, 2) @ split_heads(v, heads))
+    # The row is taken by a product: its gradient costs less than that of an index.
+    own_out = join_heads(pooled[:, None, None].to(attn.dtype) @ attn @ split_heads(v, heads))
     out = torch.where(pooled[..., None], own_out, rest_out)
     return Layer(x=x, q=q, k=k, v=v, attn=attn, out=out, block=block)
 

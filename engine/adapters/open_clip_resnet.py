@@ -66,15 +66,17 @@ def image_encoder(visual: ModifiedResNet) -> Encoder:
 def _attention_pool(pool: nn.Module) -> Block:
     """Cells [b n d] in, 1 + n tokens out, the first of which, asked from the cells' mean, is pooled."""
 
-    def qkv(cells: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def read(cells: Tensor) -> Tensor:
         x = torch.cat([cells.mean(1, keepdim=True), cells], dim=1)
-        x = x + pool.positional_embedding.to(x.dtype)
-        return pool.q_proj(x), pool.k_proj(x), pool.v_proj(x)
+        return x + pool.positional_embedding.to(x.dtype)
 
     return Block(
         heads=pool.num_heads,
-        norm=lambda x: x,
-        qkv=qkv,
+        norm=read,
+        query=pool.q_proj,
+        key=pool.k_proj,
+        value=pool.v_proj,
+        together=lambda x: (pool.q_proj(x), pool.k_proj(x), pool.v_proj(x)),
         output=pool.c_proj,
         hidden=lambda y: y,
         down=torch.zeros_like,

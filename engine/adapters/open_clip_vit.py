@@ -5,6 +5,8 @@ The modules' parameters are read and their norms and MLPs called; nothing is hoo
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -60,13 +62,22 @@ def _is_plain(block: nn.Module) -> bool:
 def _block(module: nn.Module) -> Block:
     attn = module.attn
 
-    def qkv(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return F.linear(module.ln_1(x), attn.in_proj_weight, attn.in_proj_bias).chunk(3, dim=-1)
+    def third(number: int) -> Callable[[Tensor], Tensor]:
+        """Queries, keys or values: one third of the joint input projection."""
+
+        def project(x: Tensor) -> Tensor:
+            bias = None if attn.in_proj_bias is None else attn.in_proj_bias.chunk(3)[number]
+            return F.linear(x, attn.in_proj_weight.chunk(3)[number], bias)
+
+        return project
 
     return Block(
         heads=attn.num_heads,
         norm=module.ln_1,
-        qkv=qkv,
+        query=third(0),
+        key=third(1),
+        value=third(2),
+        together=lambda read: F.linear(read, attn.in_proj_weight, attn.in_proj_bias).chunk(3, dim=-1),
         output=attn.out_proj,
         hidden=lambda y: module.mlp[:-1](module.ln_2(y)),
         down=lambda z: module.ls_2(module.mlp[-1](z)),

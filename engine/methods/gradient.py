@@ -86,7 +86,7 @@ def _key_likeness(trace: Trace, layer: Layer, projected: bool) -> Tensor:
 
     q, k = trace.at_row(layer.q)[:, None], layer.k
     if projected:
-        q, k = layer.block.output(q), layer.block.output(k)
+        q, k = layer.block.output(q), layer.projected_keys
     among = trace.content if trace.grid else trace.content.new_ones(trace.content.shape)
     return unit_range(cosine_similarity(q, k, dim=-1), among).detach()
 

@@ -47,6 +47,6 @@ def maskclip(trace: Trace, *, sign: SignOfSigned = "signed") -> Tensor:
     layer, block = trace.layers[-1], trace.layers[-1].block
     with torch.no_grad():
         features = trace.encoder.project(block.finish(layer.x, layer.v))  # [b n e]
-        keys = block.output(layer.k)
+        keys = layer.projected_keys
         weight = cosine_similarity(trace.at_row(keys)[:, None], keys, dim=-1)  # [b n]
         return rectified(torch.einsum("bne,te->tbn", features, trace.queries) * weight, sign)
