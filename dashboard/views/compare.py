@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard import fields, gateway, links, progress, state
+from dashboard import faults, fields, gateway, links, progress, state
 from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.matrix import matrix
 from dashboard.text import plain
@@ -67,6 +67,7 @@ def _said(shown: state.State, found: Sequence[Line]) -> None:
 
 
 @st.fragment
+@faults.told()
 def _maps(found: Sequence[Line]) -> None:
     """The grid. What is changed in its toolbar comes back here, not to the whole page."""
     shown = state.current()
@@ -92,6 +93,7 @@ def _display(told: dict) -> None:
 
 
 @st.fragment
+@faults.told()
 def _agreement(found: Sequence[Line]) -> None:
     specs, rank, overlap = compare_rows.agreement(found)
     if len(specs) < 2:

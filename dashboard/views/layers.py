@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import fields, gateway, links, progress, state
+from dashboard import faults, fields, gateway, links, progress, state
 from dashboard.components.layers import VIEW, Panel, layers
 from dashboard.text import plain, shortened
 from dashboard.views import layers_panels
@@ -66,6 +66,7 @@ def _named(name: str) -> str:
 
 
 @st.fragment
+@faults.told()
 def _drawing(then: state.State, panels: tuple[Panel, ...]) -> None:
     """The panels. What is changed in them comes back here, not to the whole page."""
     shown = state.current()

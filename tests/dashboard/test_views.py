@@ -8,6 +8,7 @@ import string
 
 import pytest
 from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
 from dashboard.text import WORD_JOINER, plain, shortened
@@ -98,3 +99,32 @@ def test_plain_keeps_addresses_from_becoming_links(address):
 def test_shortened_marks_the_cut():
     assert shortened("abcdef", 4) == "abc…"
     assert shortened("abcd", 4) == "abcd"
+
+
+def test_what_goes_wrong_in_a_part_of_a_page_is_a_sentence_in_its_place(caplog):
+    def script():
+        import streamlit as st
+
+        from dashboard import faults
+        from engine.types import SidelightError
+
+        @st.fragment
+        @faults.told()
+        def refused():
+            raise SidelightError("There is **no** such thing.")
+
+        @st.fragment
+        @faults.told()
+        def broken():
+            raise ZeroDivisionError("secret")
+
+        refused()
+        broken()
+        st.write("the rest")
+
+    test = AppTest.from_function(script, default_timeout=60).run()
+    assert not test.exception
+    assert [w.value for w in test.warning] == [plain("There is **no** such thing.")]
+    assert len(test.error) == 1 and "secret" not in test.error[0].value
+    assert test.markdown[0].value == "the rest"
+    assert "ZeroDivisionError" in caplog.text
