@@ -5,7 +5,12 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 
 from tqdm import tqdm
 
@@ -44,6 +49,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     add_protocol_arguments(command)
     add_model_arguments(command)
+    command.add_argument(
+        "--workers", type=_positive, default=1, metavar="N",
+        help="processes that share the images and the processor's cores (default: 1)",
+    )  # fmt: skip
     command.add_argument("--no-controls", action="store_true", help="leave random, center and edges out")
     command.add_argument("--out", required=True, type=Path, metavar="DIR")
     command.set_defaults(run=run)
@@ -80,11 +89,41 @@ def run(arguments: argparse.Namespace) -> int:
         bar.n = status.done
         bar.set_postfix_str(f"{status.failed} skipped" if status.failed else "")
 
-    found = run_set(request, arguments.out, progress=show)
+    with _helpers(arguments):
+        found = run_set(request, arguments.out, progress=show)
     bar.close()
     print("\n".join(lines(found)))
     print(arguments.out)
     return report((found.manifest["set"]["name"], problem) for problem in found.status.problems)
+
+
+@contextmanager
+def _helpers(arguments: argparse.Namespace) -> Iterator[None]:
+    """The other workers: the same command with one worker each. They share the run by its folder, so that one
+    that dies costs its image in hand only, which another takes."""
+    if arguments.workers == 1:
+        yield
+        return
+    import torch
+
+    threads = max(1, (os.cpu_count() or 1) // arguments.workers)
+    torch.set_num_threads(threads)
+    command = [sys.executable, "-m", "engine", *arguments.command_line, "--workers", "1"]
+    others = [
+        Popen(
+            command,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+        )
+        for _ in range(arguments.workers - 1)
+    ]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.terminate()
+            other.wait()
 
 
 def methods(asked: list[str]) -> tuple[str, ...]:

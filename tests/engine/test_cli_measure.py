@@ -76,6 +76,41 @@ def test_evaluate(picture, tmp_path, capsys):
     assert "There is no image set 'nowhere'" in capsys.readouterr().err
 
 
+def test_workers_are_the_same_command_and_end_with_it(picture, tmp_path, monkeypatch):
+    from engine.cli import evaluate
+
+    started = []
+
+    class Process:
+        def __init__(self, command, **_):
+            started.append((command, self))
+            self.calls = []
+
+        def terminate(self):
+            self.calls.append("terminate")
+
+        def wait(self):
+            self.calls.append("wait")
+
+    monkeypatch.setattr(evaluate, "Popen", Process)
+    monkeypatch.setattr("torch.set_num_threads", lambda count: None)
+    monkeypatch.setattr(evaluate, "run_set", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    words = [
+        "evaluate",
+        "--set",
+        str(tmp_path),
+        "-m",
+        "game",
+        "--workers",
+        "3",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main(words) == 130
+    assert [command[1:] for command, _ in started] == [["-m", "engine", *words, "--workers", "1"]] * 2
+    assert all(process.calls == ["terminate", "wait"] for _, process in started)
+
+
 def test_all_stands_for_every_method_not_named_besides():
     found = methods(["all", "rise(masks=10)"])
     assert found[0] == "rise(masks=10)" and "rise" not in found
