@@ -74,10 +74,14 @@ def item(state: State) -> Item | None:
     """The set's item that is looked at; None for an upload."""
     if state.upload:
         return None
-    items = image_set(state.image_set).items
-    if not items:
+    found = _item(state, image_set(state.image_set).items)
+    if found is None:
         raise SidelightError(f"The image set {state.image_set} has no images; choose another one.")
-    return next((i for i in items if i.id == state.image), items[0])
+    return found
+
+
+def _item(state: State, items: tuple[Item, ...]) -> Item | None:
+    return next((i for i in items if i.id == state.image), items[0] if items else None)
 
 
 def image(state: State) -> Image:
@@ -153,8 +157,10 @@ def _jpeg(pixels: np.ndarray) -> bytes:
 
 
 def own_prompts(state: State) -> tuple[str, ...]:
-    """The prompts that the image brings."""
-    found = item(state)
+    """The prompts that the image brings: none for an upload, or where there is no image."""
+    if state.upload:
+        return ()
+    found = _item(state, next((s.items for s in sets() if s.name == state.image_set), ()))
     return found.prompts if found else ()
 
 

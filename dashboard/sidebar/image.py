@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from dashboard import fields, gateway, notes, state
@@ -125,13 +127,14 @@ def _steps() -> None:
 
 def _go(step: int) -> None:
     shown = state.current()
-    items = gateway.image_set(shown.image_set).items
-    ids = [item.id for item in items]
-    if not ids:
+    try:
+        items = gateway.image_set(shown.image_set).items
+        here = items.index(gateway.item(replace(shown, upload="")))
+    except SidelightError as error:  # the set is empty or gone
+        notes.say("image", str(error))
         return
-    here = ids.index(shown.image) if shown.image in ids else 0
-    place = here if shown.upload else (here + step) % len(ids)
-    state.update(image=ids[place], upload="")
+    place = here if shown.upload else (here + step) % len(items)
+    state.update(image=items[place].id, upload="")
 
 
 def _take(key: str) -> None:
@@ -144,11 +147,7 @@ def _take(key: str) -> None:
     except SidelightError as error:
         notes.say("image", str(error))
         return
-    try:
-        used = gateway.prompts(state.current())
-    except SidelightError:  # the set that was looked at is empty or gone
-        used = ()
-    state.update(upload=digest, prompts=used)
+    state.update(upload=digest, prompts=gateway.prompts(state.current()))
 
 
 def _resize(shown: state.State) -> None:

@@ -8,7 +8,6 @@ import streamlit as st
 
 from dashboard import fields, gateway, links, state
 from dashboard.text import plain, shortened
-from engine.types import SidelightError
 
 CHIPS = 12  # of the image's own prompts
 MOST_WORDS = 8  # named in a caution
@@ -16,10 +15,7 @@ MOST_WORDS = 8  # named in a caution
 
 def draw() -> None:
     shown = state.current()
-    try:
-        used, own = gateway.prompts(shown), gateway.own_prompts(shown)
-    except SidelightError:  # the image's section says what is wrong
-        used, own = shown.prompts, ()
+    used, own = gateway.prompts(shown), gateway.own_prompts(shown)
     text = "\n".join(used)
     key = fields.key("prompts", text)
     st.text_area(

@@ -209,6 +209,10 @@ def test_a_folder_without_images_leaves_the_page_on_its_feet(opened, tmp_path):
     test = opened("compare", image_set=["bare"])
     assert not test.exception
     assert "has no images" in written(test)
+    field(test.text_area, "Prompts, one a line").set_value("a fish").run()
+    button(test, "Next").click().run()
+    assert not test.exception
+    assert link(test) == {"image_set": ["bare"], "prompts": ["a fish"]}
     test.file_uploader(key="upload0").upload("mine.png", png()).run()
     assert "upload" in link(test)
 
