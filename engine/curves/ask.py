@@ -85,7 +85,7 @@ def compute(
     ]
     if not lacking:
         return _assembled(request, explanation, store)
-    from engine.curves.compute import computed
+    from engine.curves.passes import computed
     from engine.models import load
 
     model = loaded or load(maps.model, maps.pretrained, maps.device)

@@ -13,7 +13,7 @@ import torch
 from engine import images
 from engine.compute import Question, Relevance, relevances
 from engine.curves import CurveRequest, Protocol, compute
-from engine.curves.compute import readout_of
+from engine.curves.passes import readout_of
 from engine.curves.pictures import ground, over_patches
 from engine.curves.scorer import HiddenScorer
 from engine.metrics.confidence import confidence_drop, confidence_increase, unit_range

@@ -34,7 +34,7 @@ def computed(
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[tuple[Tile, Mapping[str, np.ndarray], int]]:
     """Every map's tile with the arrays that engine.curves.read reads, and the passes made by then, as they
-    are computed. progress, cancelled: as in engine.curves.compute."""
+    are computed. progress, cancelled: as in engine.curves.ask.compute."""
     protocol, points = request.protocol, _points(request.protocol)
     answered, total = 0, len(tiles) * points
 
