@@ -12,6 +12,7 @@ CPU the clock is the process's own, so that other load on the machine does not c
 from __future__ import annotations
 
 import argparse
+import ctypes
 import statistics
 import threading
 import time
@@ -102,12 +103,13 @@ def medians(works: dict[str, Callable[[], object]], rounds: int, device: str) ->
 
 
 def peak_memory(work: Callable[[], object], device: str) -> float:
-    """MiB above what was held before: of the accelerator, or of the process, sampled."""
+    """MiB above what was held before: of the accelerator, or of the process, sampled (Linux, glibc)."""
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         work()
         return (torch.cuda.max_memory_allocated() - before) / MIB
+    ctypes.CDLL(None).malloc_trim(0)  # what the allocator kept of earlier work would hide what this one needs
     before, samples, done = _resident(), [0.0], threading.Event()
 
     def watch() -> None:
