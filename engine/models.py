@@ -61,7 +61,9 @@ class Model:
         with self.lock, torch.no_grad():
             for start in range(0, len(new), batch):
                 part = new[start : start + batch]
-                rows = self.text.encode(self.token_ids(part))
+                ids = self.token_ids(part)
+                # No token sees those after it, so the padding past the longest text is not worth its time.
+                rows = self.text.encode(ids[:, : int(self.text.row(ids).max()) + 1])
                 self._texts.update(zip(part, rows, strict=True))
             return torch.stack([self._texts[t] for t in texts])
 
