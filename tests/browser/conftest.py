@@ -43,7 +43,8 @@ def server(tmp_path_factory) -> Iterator[str]:
             [sys.executable, "-m", "streamlit", "run", "dashboard/app.py",
              "--server.port", str(port), "--server.headless", "true"],
             cwd=ROOT,
-            env=os.environ | {"SIDELIGHT_CACHE": str(folder / "cache")},
+            # Offline, so that a test never waits for a hub or loads half a gigabyte from it.
+            env=os.environ | {"SIDELIGHT_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )  # fmt: skip

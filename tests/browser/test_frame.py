@@ -133,6 +133,21 @@ def test_a_bad_link_gets_sentences_and_a_page(visit: Visit):
     assert page.locator('[data-testid="stException"]').count() == 0
 
 
+def test_a_model_that_cannot_be_had_is_a_sentence_and_the_page_goes_on(visit: Visit):
+    page = visit("/?model=ViT-B-16&pretrained=openai&methods=game")
+    expect(page.get_by_text("The weights of ViT-B-16/openai could not be downloaded").first).to_be_visible()
+    expect(page.get_by_role("button", name="Compute again")).to_be_visible()
+    settled(page)
+    models = page.get_by_role("combobox", name="Model")
+    models.click()
+    models.press_sequentially("bundled")
+    expect(page.get_by_role("listbox").get_by_role("option")).to_have_text(["bundled"])
+    models.press("Enter")
+    arrives(page, model=None, pretrained=None)
+    expect(page.get_by_text("could not be downloaded")).to_have_count(0)
+    expect(page.get_by_role("button", name="Compute again")).to_have_count(0)
+
+
 def test_the_gallery_filters_and_opens_an_image(visit: Visit):
     page = visit("/gallery")
     wall = page.get_by_role("list", name="Images of Scenes")
