@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 PATIENCE = 180_000  # milliseconds; the first recording loads torch
+RESAMPLED = 8  # of 255
+CORNERS = 1e-4  # share of the values that lies on the rounded corners, which blend with what was there
 START = "/layers?prompts=a+dog&prompts=an+airplane"
 
 
@@ -48,6 +50,13 @@ def pixels(page: Page) -> list[int]:
     )
 
 
+def changed(before: list[int], after: list[int]) -> float:
+    """Share of the values that differ by more than the browser's own resampling of one photograph does."""
+    if len(before) != len(after):
+        return 1.0
+    return sum(abs(a - b) > RESAMPLED for a, b in zip(before, after, strict=True)) / len(before)
+
+
 def expect_link(page: Page, **values: str) -> None:
     """The address comes to hold these values, after the moment of rest."""
     page.wait_for_function(
@@ -63,10 +72,10 @@ def test_pointing_shows_a_patchs_row_and_a_click_keeps_it(drawn):
     before = pixels(page)
     page.mouse.move(*point(page, 10, 9))
     expect(status(page)).to_contain_text("from patch row 10, column 9")
-    assert pixels(page) != before
+    assert changed(before, pixels(page)) > 0.01
     page.mouse.move(2, 2)
     expect(status(page)).to_contain_text("from the class token")
-    assert pixels(page) == before
+    assert changed(before, pixels(page)) < CORNERS
     page.mouse.click(*point(page, 10, 9))
     page.mouse.move(2, 2)
     expect(status(page)).to_contain_text("from patch row 10, column 9")
@@ -92,7 +101,7 @@ def test_layers_change_with_the_keyboard(drawn):
     before = pixels(page)
     page.locator("[data-main]").press("PageUp")
     expect(status(page)).to_contain_text("Layer 5 ")
-    assert pixels(page) != before
+    assert changed(before, pixels(page)) > 0.01
     strip = page.get_by_role("radiogroup", name="Layers, a dog").get_by_role("radio")
     strip.nth(4).press("ArrowLeft")
     expect(strip.nth(3)).to_be_focused()
@@ -128,7 +137,7 @@ def test_the_link_shows_the_same_again(drawn):
     page.reload()
     expect(status(page)).to_have_text(said, timeout=PATIENCE)
     page.wait_for_timeout(300)
-    assert pixels(page) == shown
+    assert changed(shown, pixels(page)) < CORNERS
     assert parse_qs(urlsplit(page.url).query)["source"] == ["8,6"]
 
 

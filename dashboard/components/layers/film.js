@@ -25,7 +25,7 @@ function picturesOf(panel, quantity, actions) {
   panel.reading = make("div", { class: "marker reading", hidden: true });
   panel.chip = make("div", { class: "chip", hidden: true });
   panel.main.frame.append(make("div", { class: "marks", "aria-hidden": "true" }, panel.marker, panel.reading, panel.chip));
-  panel.bar = make("canvas", { class: "bar", width: 256, height: 1, "aria-hidden": "true" });
+  panel.bar = make("div", { class: "bar", "aria-hidden": "true" });
   panel.ends = [make("span"), make("span", { class: "unit" }), make("span")];
   const film = make("div", { class: "film", role: "radiogroup", "aria-label": `Layers, ${panel.title}` },
     ...panel.film.map((tile, i) => choiceOf(tile, String(i + 1), "layer", i + 1, actions.layer)));

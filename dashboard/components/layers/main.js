@@ -104,7 +104,7 @@ function controlsOf(app, quantity) {
   const names = [["mean", "mean of all", "The mean over heads"], ["max", "largest of all", "The head with the largest value, patch by patch"],
     ...Array.from({ length: heads }, (_, h) => [String(h + 1), `head ${h + 1}`, ""])];
   const maps = Object.keys(tables).map((name) => [name, name, tables[name].diverging ? "diverging" : "sequential"]);
-  const swatch = make("canvas", { class: "swatch", width: 256, height: 1, "aria-hidden": "true" });
+  const swatch = make("div", { class: "swatch", "aria-hidden": "true" });
   swatch.style.backgroundImage = gradientOf({ signed: isSigned(quantity, view.sign) }, view, tables);
   const pictures = app.panels.some((panel) => panel.picture);
   return make("div", { class: "toolbar", role: "toolbar", "aria-label": "What is shown" },
@@ -248,17 +248,21 @@ function repaint(app) {
   if (app.frame) return;
   app.frame = requestAnimationFrame(() => {
     app.frame = 0;
+    let whole = true;
     const pixel = window.devicePixelRatio || 1;
     const display = { ...app.view, draw: "overlay", top: 100, above: 0, contour: false, outlines: false };
     for (const panel of app.panels) {
       if (panel.state !== "ready" || !panel.grid) continue;
       for (const tile of [panel.main, ...panel.film, ...panel.heads]) {
         const [width, height] = [Math.round(tile.canvas.clientWidth * pixel), Math.round(tile.canvas.clientHeight * pixel)];
-        if (!width || !tile.picture.element.complete) continue;
+        if (!width || !tile.picture.element.complete) {
+          whole = false; // its load or its size will ask for another frame
+          continue;
+        }
         if (tile.canvas.width !== width || tile.canvas.height !== height) Object.assign(tile.canvas, { width, height });
         paintTile(tile, display, WHOLE, app.tables);
       }
     }
-    app.root.dataset.painted = String(Number(app.root.dataset.painted || 0) + 1);
+    if (whole) app.root.dataset.painted = String(Number(app.root.dataset.painted || 0) + 1);
   });
 }

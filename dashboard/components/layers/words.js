@@ -17,7 +17,7 @@ function wordsOf(panel, quantity, actions) {
     : Array.from({ length: headsOf(panel) }, (_, i) => cellsFor(panel, `Head ${i + 1}`, "head", String(i + 1), actions.head));
   panel.main = { values: null };
   panel.headline = make("h4", {}, "");
-  panel.bar = make("canvas", { class: "bar", width: 256, height: 1, "aria-hidden": "true" });
+  panel.bar = make("div", { class: "bar", "aria-hidden": "true" });
   panel.ends = [make("span"), make("span", { class: "unit" }), make("span")];
   const rows = (tiles) => tiles.map((tile) => make("div", { class: "line", role: "row" }, ...tile.parts));
   const table = make("div", { class: "tokens" },
