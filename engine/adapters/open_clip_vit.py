@@ -60,7 +60,7 @@ def _is_plain(block: nn.Module) -> bool:
 
 
 def _block(module: nn.Module) -> Block:
-    attn = module.attn
+    attn, inner, outer = module.attn, module.mlp[:-1], module.mlp[-1]
 
     def third(number: int) -> Callable[[Tensor], Tensor]:
         """Queries, keys or values: one third of the joint input projection."""
@@ -79,8 +79,8 @@ def _block(module: nn.Module) -> Block:
         value=third(2),
         together=lambda read: F.linear(read, attn.in_proj_weight, attn.in_proj_bias).chunk(3, dim=-1),
         output=attn.out_proj,
-        hidden=lambda y: module.mlp[:-1](module.ln_2(y)),
-        down=lambda z: module.ls_2(module.mlp[-1](z)),
+        hidden=lambda y: inner(module.ln_2(y)),
+        down=lambda z: module.ls_2(outer(z)),
         residual=lambda x, out: x + module.ls_1(out),
     )
 
