@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import fields, gateway, notes, state
-from dashboard.components.thumbnails import Thumbnail, thumbnails
+from dashboard.components.thumbnails import Thumbnail, data_url, thumbnails
 from dashboard.text import plain, shortened
 from engine.types import RESIZE_POLICIES, SidelightError
 
@@ -88,7 +88,8 @@ def _preview(shown: state.State) -> None:
     name = found.id if found else "Uploaded image"
     about = ", ".join(found.prompts) if found else "your upload"
     st.image(
-        gateway.preview(shown, PREVIEW),
+        # Within the message: a file of its own would be gone if the page changed before it was fetched.
+        data_url(gateway.preview(shown, PREVIEW)),
         width="stretch",
         alt=f"{name}: {shortened(about, 200)}; what the model does not see is dimmed",
     )

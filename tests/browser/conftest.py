@@ -87,7 +87,7 @@ def page(browser: Browser, server: str) -> Iterator[Page]:
     def said(message: ConsoleMessage) -> None:
         probe = PROBE.search(urlsplit(message.location.get("url", "")).path)
         if message.type == "error" and not (probe and "404" in message.text):
-            faults.append(f"console: {message.text}")
+            faults.append(f"console: {message.text} {message.location.get('url', '')}")
 
     def foreign(kind: str, address: str) -> None:
         url = urlsplit(address)

@@ -190,5 +190,5 @@ def test_a_download_holds_up_nobody_and_can_be_left(monkeypatch):
 
 
 def test_devices_that_are_not_here_are_refused():
-    with pytest.raises(SidelightError, match="use .*cpu"):
+    with pytest.raises(SidelightError, match=r"use .*cpu"):
         models.resolve_device("tpu")

@@ -48,7 +48,7 @@ def thumbnails(
         "strip": strip,
         "selected": selected,
         "pictures": [
-            {"id": p.id, "alt": p.alt, "lines": list(p.lines), "image": _data_url(p.image)} for p in pictures
+            {"id": p.id, "alt": p.alt, "lines": list(p.lines), "image": data_url(p.image)} for p in pictures
         ],
     }
 
@@ -59,5 +59,6 @@ def thumbnails(
     return _draw(key=key, data=data, on_chosen_change=chosen).chosen
 
 
-def _data_url(jpeg: bytes) -> str:
+def data_url(jpeg: bytes) -> str:
+    """The JPEG as an address that holds it."""
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
