@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from engine.encoder import Encoder
 from engine.registry import Spec
-from engine.trace import Encoder, Trace, no_text_tower, record
+from engine.trace import Trace, no_text_tower, record
 from engine.types import Cancelled, SidelightError, Unsupported
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from engine.types import ModelInfo, Preprocess, SidelightError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from engine.trace import Encoder
+    from engine.encoder import Encoder
 
 KEEP = 3  # loaded models kept in memory; the least recently used goes first
 

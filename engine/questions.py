@@ -11,8 +11,8 @@ from torch import Tensor
 
 from engine import images
 from engine.compute import Question
+from engine.encoder import Encoder
 from engine.templates import ensemble, imagenet
-from engine.trace import Encoder
 from engine.types import PROMPTS_ONLY, Prepared, Target, Unsupported
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from engine.types import FEATURES
 if TYPE_CHECKING:
     from torch import nn
 
-    from engine.trace import Encoder
+    from engine.encoder import Encoder
 
 SUPPORTED = (
     "open_clip's own vision transformers that pool the class token, and its ResNets, with a causal text "

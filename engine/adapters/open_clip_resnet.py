@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.adapters import RESNET_OFFERS, STRIDE
 from engine.adapters.open_clip_vit import UNREAD, text_encoder, text_tower
-from engine.trace import Block, Encoder
+from engine.encoder import Block, Encoder
 from engine.types import SidelightError, Unsupported
 
 

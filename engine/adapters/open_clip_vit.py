@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.adapters import SUPPORTED
-from engine.trace import Block, Encoder
+from engine.encoder import Block, Encoder
 from engine.types import Unsupported
 
 UNREAD = f"This model is built in a way Sidelight cannot read; it reads {SUPPORTED}."

@@ -13,7 +13,8 @@ from engine.types import SidelightError, Unsupported
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from engine.trace import Encoder, Trace
+    from engine.encoder import Encoder
+    from engine.trace import Trace
 
 SAMPLES = 10  # noisy copies of an input in each step
 START = 5.0  # first value of alpha: nearly all information passes

@@ -71,7 +71,7 @@ def head_sensitivity(trace: Trace, layer: Layer, factor: float = 1.0) -> Tensor:
     """Mean over rows of relu(factor * dS_l/dA_l), [t b h n]."""
     import torch
 
-    from engine.trace import split_heads
+    from engine.encoder import split_heads
 
     with torch.enable_grad():
         out = layer.out.detach().requires_grad_()

@@ -174,7 +174,7 @@ def _attend(layer: Layer, p: Tensor, v: Tensor, bias: Tensor | None = None) -> T
     """softmax(p p^T / sqrt d + bias) v, head by head: joined heads [b n d]."""
     from torch.nn.functional import scaled_dot_product_attention
 
-    from engine.trace import join_heads, split_heads
+    from engine.encoder import join_heads, split_heads
 
     p, v = (split_heads(x, layer.block.heads) for x in (p, v))
     return join_heads(scaled_dot_product_attention(p, p, v, attn_mask=bias))

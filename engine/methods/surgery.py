@@ -98,7 +98,7 @@ def token_features(trace: Trace, *, architecture: bool = True, unit: str = "chan
     import torch
     from torch.nn.functional import normalize, scaled_dot_product_attention
 
-    from engine.trace import join_heads, split_heads
+    from engine.encoder import join_heads, split_heads
 
     last = trace.layers[-1]
     with torch.no_grad():

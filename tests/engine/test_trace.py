@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from engine.encoder import fused_attention, join_heads, pick, split_heads
 from engine.trace import exact_float32, record
 from tests.engine.tiny import PROMPTS, pixels, tiny_clip, tiny_model
 
@@ -54,16 +55,10 @@ def test_gradients_equal_finite_differences(name, branch):
         value = getattr(layer, name).detach() + step * direction
         block, mask = layer.block, encoder.mask(layer.x.shape[1])
         if name == "x":
-            from engine.trace import fused_attention
-
             x, out = value, fused_attention(block, value, mask)
         else:
-            from engine.trace import join_heads, split_heads
-
             x = layer.x.detach()
             out = value if name == "out" else join_heads(value @ split_heads(layer.v.detach(), block.heads))
-        from engine.trace import pick
-
         return encoder.project(pick(block.finish(x, out), trace.row)) @ queries.double().T
 
     numeric = (score(1e-5) - score(-1e-5)) / 2e-5  # [b t]
