@@ -62,7 +62,7 @@ CLICK = """async ([button, wanted]) => {
 def states() -> list[State]:
     """Two images, to go back and forth between."""
     asked = State(methods=METHODS, prompts=PROMPTS, sign="positive")
-    return [replace(asked, image=item.id) for item in gateway.image_set(asked.image_set).items[:2]]
+    return [replace(asked, image=item.id) for item in gateway.collection.image_set(asked.image_set).items[:2]]
 
 
 def fill() -> None:
@@ -72,7 +72,7 @@ def fill() -> None:
 
     rng = np.random.default_rng(0)
     for state in states():
-        request = gateway.request(state)
+        request = gateway.maps.request(state)
         shape = stored(request).grid
         for key in keys(request):
             facts = {"score": 0.3, "explained_score": 0.3, "seconds": 0.01, "note": ""}

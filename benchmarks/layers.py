@@ -79,7 +79,7 @@ def page() -> None:
         shown = State(prompts=(PROMPTS[turn % 2],))
         panels, _ = layers_panels.panels(shown)
         view = {name: getattr(shown, name) for name in layers.VIEW}
-        known = gateway.quantities("image"), gateway.shares()
+        known = gateway.layers.quantities("image"), gateway.layers.shares()
         layers.layers(panels, *known, view, key="layers", on_view=lambda view: None)
         size = len(layers.payload(panels, *known, view, 1))
         st.html(f'<i class="facts" data-size="{size}"></i>')
@@ -92,7 +92,7 @@ def fill() -> None:
     from engine.types import Target
 
     for prompt in PROMPTS:
-        asked = replace(gateway.request(State(prompts=(prompt,))), targets=(Target(prompt),), specs=())
+        asked = replace(gateway.maps.request(State(prompts=(prompt,))), targets=(Target(prompt),), specs=())
         engine.compute(asked)
 
 

@@ -16,4 +16,4 @@ st.set_page_config(
 )
 frame.look()
 frame.draw(*navigation.chosen())
-gateway.warm_up()
+gateway.models.warm_up()

@@ -26,7 +26,7 @@ def draw(name: str, page: StreamlitPage) -> None:
     if name in WITH_SIDEBAR:
         with st.sidebar, faults.told():
             sidebar.draw()
-    problems = [*state.problems(), *filter(None, [gateway.store_problem()])]
+    problems = [*state.problems(), *filter(None, [gateway.session.store_problem()])]
     if problems:
         st.info("  \n".join(map(plain, problems)), icon=":material/info:")
     with faults.told():

@@ -39,7 +39,7 @@ def _watch(job: Job, drawn: int) -> None:
     counted = f" · {progress.done} of {progress.total} maps" if progress.total else ""
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
     row.progress(min(share, 1.0), text=plain(_stage(job)) + counted)
-    row.button("Cancel", key="cancel", on_click=gateway.cancel, args=(job,))
+    row.button("Cancel", key="cancel", on_click=gateway.work.cancel, args=(job,))
 
 
 def _stage(job: Job) -> str:
@@ -55,4 +55,4 @@ def _ended(job: Job) -> None:
     said = "Cancelled; what was finished is kept." if job.state == "cancelled" else job.error
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
     row.info(plain(said), icon=":material/info:")
-    row.button("Compute again", on_click=gateway.again, args=(job,))
+    row.button("Compute again", on_click=gateway.work.again, args=(job,))

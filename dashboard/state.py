@@ -50,7 +50,7 @@ def current() -> State:
         return held
     if held is not None and (not query or seen.stale(query, time.monotonic())):
         return _hold(held)
-    state, st.session_state[_PROBLEMS] = links.from_query(query, gateway.vocabulary())
+    state, st.session_state[_PROBLEMS] = links.from_query(query, gateway.session.vocabulary())
     st.session_state[_SEEN] = seen.then(query, time.monotonic())
     return _hold(state)
 
@@ -63,7 +63,7 @@ def update(**changes: Any) -> State:
 
 def open_json(text: str | bytes) -> State:
     """Take over a saved state; SidelightError where the file is none."""
-    state, st.session_state[_PROBLEMS] = links.from_json(text, gateway.vocabulary())
+    state, st.session_state[_PROBLEMS] = links.from_json(text, gateway.session.vocabulary())
     return _hold(state)
 
 

@@ -37,7 +37,7 @@ def draw() -> None:
 
 
 def _set(shown: state.State) -> None:
-    titles = {s.name: s.title for s in gateway.sets()}
+    titles = {s.name: s.title for s in gateway.collection.sets()}
     names = list(titles)
     place = names.index(shown.image_set) if shown.image_set in titles else None
     key = fields.key("set", None if place is None else shown.image_set)
@@ -66,12 +66,12 @@ def _upload() -> None:
 
 
 def _strip(shown: state.State) -> None:
-    items = gateway.image_set(shown.image_set).items
-    here = items.index(gateway.item(shown))
+    items = gateway.collection.image_set(shown.image_set).items
+    here = items.index(gateway.collection.item(shown))
     first = max(0, min(here - AROUND, len(items) - 2 * AROUND - 1))
     thumbnails(
         [
-            Thumbnail(i.id, gateway.thumbnail(i.path, SMALL * 2), ", ".join(i.prompts) or i.id)
+            Thumbnail(i.id, gateway.pictures.thumbnail(i.path, SMALL * 2), ", ".join(i.prompts) or i.id)
             for i in items[first : first + 2 * AROUND + 1]
         ],
         key="strip",
@@ -84,26 +84,26 @@ def _strip(shown: state.State) -> None:
 
 
 def _preview(shown: state.State) -> None:
-    found = gateway.item(shown)
+    found = gateway.collection.item(shown)
     name = found.id if found else "Uploaded image"
     about = ", ".join(found.prompts) if found else "your upload"
     st.image(
         # Within the message: a file of its own would be gone if the page changed before it was fetched.
-        data_url(gateway.preview(shown, PREVIEW)),
+        data_url(gateway.pictures.preview(shown, PREVIEW)),
         width="stretch",
         alt=f"{name}: {shortened(about, 200)}; what the model does not see is dimmed",
     )
-    width, height = gateway.image(shown).size
+    width, height = gateway.collection.image(shown).size
     facts = [plain(name), f"{width} x {height}"]
-    if found and (found.licence or gateway.image_set(shown.image_set).licence):
-        facts.append(plain(found.licence or gateway.image_set(shown.image_set).licence))
-    st.caption(" · ".join((*facts, *map(plain, gateway.image(shown).notes))))
+    if found and (found.licence or gateway.collection.image_set(shown.image_set).licence):
+        facts.append(plain(found.licence or gateway.collection.image_set(shown.image_set).licence))
+    st.caption(" · ".join((*facts, *map(plain, gateway.collection.image(shown).notes))))
 
 
 def _forget(shown: state.State) -> None:
     def forget() -> None:
         try:
-            said = f"The image is forgotten, with {gateway.forget(shown.upload)} stored maps."
+            said = f"The image is forgotten, with {gateway.uploads.forget(shown.upload)} stored maps."
         except SidelightError as error:
             said = str(error)
         state.update(upload="")
@@ -129,8 +129,8 @@ def _steps() -> None:
 def _go(step: int) -> None:
     shown = state.current()
     try:
-        items = gateway.image_set(shown.image_set).items
-        here = items.index(gateway.item(replace(shown, upload="")))
+        items = gateway.collection.image_set(shown.image_set).items
+        here = items.index(gateway.collection.item(replace(shown, upload="")))
     except SidelightError as error:  # the set is empty or gone
         notes.say("image", str(error))
         return
@@ -144,11 +144,11 @@ def _take(key: str) -> None:
         return
     st.session_state["uploads"] += 1
     try:
-        digest = gateway.keep_upload(file.getvalue(), file.name)
+        digest = gateway.uploads.keep(file.getvalue(), file.name)
     except SidelightError as error:
         notes.say("image", str(error))
         return
-    state.update(upload=digest, prompts=gateway.prompts(state.current()))
+    state.update(upload=digest, prompts=gateway.prompts.prompts(state.current()))
 
 
 def _resize(shown: state.State) -> None:

@@ -23,7 +23,7 @@ SIGNS = {
 
 def draw() -> None:
     shown = state.current()
-    known = gateway.methods()
+    known = gateway.models.methods()
     chosen = fields.key("methods", list(shown.methods))
     st.multiselect(
         "Methods",
@@ -58,7 +58,7 @@ def _choose(typed: list[str]) -> None:
     specs, problem = [], ""
     for text in typed:
         try:
-            specs.append(gateway.canonical(text))
+            specs.append(gateway.models.canonical(text))
         except SidelightError as error:
             problem = str(error)
     if not specs:
@@ -78,7 +78,7 @@ def _parameters(known: Any) -> None:
     given = {p.name: _widget(known[name], p) for p in known[name].parameters}
     spec = f"{name}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
     try:
-        spec = gateway.canonical(spec)
+        spec = gateway.models.canonical(spec)
     except SidelightError as error:
         st.warning(plain(str(error)))
         return

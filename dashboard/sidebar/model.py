@@ -13,7 +13,7 @@ NONE = ""
 
 def draw() -> None:
     shown = state.current()
-    _choice("Model", "model", "pretrained", shown.model, shown.pretrained, gateway.models())
+    _choice("Model", "model", "pretrained", shown.model, shown.pretrained, gateway.models.models())
     with st.expander("Second model", expanded=bool(shown.second_model)):
         _choice(
             "Compare with",
@@ -21,7 +21,7 @@ def draw() -> None:
             "second_pretrained",
             shown.second_model,
             shown.second_pretrained,
-            (NONE, *gateway.models()),
+            (NONE, *gateway.models.models()),
         )
 
 
@@ -43,7 +43,7 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
         on_change=fields.then(key, lambda asked: _asked(asked or NONE, model, weights)),
     )
     if asked not in (BUNDLED, NONE):
-        tags = gateway.tags(asked)
+        tags = gateway.models.tags(asked)
         field = fields.key(weights, pretrained) if asked == name else f"{weights} of {asked}"
         st.text_input(
             "Weights",
@@ -66,7 +66,7 @@ def _asked(asked: str, model: str, weights: str) -> None:
 
 def _weighed(chosen: str, model: str, weights: str, asked: str) -> None:
     try:
-        gateway.describe(asked, chosen)
+        gateway.models.describe(asked, chosen)
     except SidelightError as error:
         notes.say(model, str(error))
     else:

@@ -15,7 +15,7 @@ MOST_WORDS = 8  # named in a caution
 
 def draw() -> None:
     shown = state.current()
-    used, own = gateway.prompts(shown), gateway.own_prompts(shown)
+    used, own = gateway.prompts.prompts(shown), gateway.prompts.own_prompts(shown)
     text = "\n".join(used)
     key = fields.key("prompts", text)
     st.text_area(
@@ -39,7 +39,7 @@ def draw() -> None:
             label_visibility="collapsed",
             on_change=fields.then(picked, lambda chosen: _toggle(chosen, chips)),
         )
-    concepts = gateway.concepts() if shown.model == state.State.model else ()
+    concepts = gateway.prompts.concepts() if shown.model == state.State.model else ()
     if concepts:
         added = fields.key("concept", None)
         st.selectbox(
@@ -57,7 +57,7 @@ def draw() -> None:
 
 def _cautions(shown: state.State, used: tuple[str, ...]) -> list[str]:
     said = []
-    unknown = gateway.unknown_words(shown, used)
+    unknown = gateway.prompts.unknown_words(shown, used)
     if unknown:
         some = ", ".join(shortened(word, 30) for word in unknown[:MOST_WORDS])
         more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
@@ -70,17 +70,17 @@ def _cautions(shown: state.State, used: tuple[str, ...]) -> list[str]:
 def _write(prompts: tuple[str, ...]) -> None:
     """The person's prompts; where they equal what the image brings, they follow the image again."""
     shown = state.current()
-    if prompts == gateway.prompts(replace(shown, prompts=())):
+    if prompts == gateway.prompts.prompts(replace(shown, prompts=())):
         prompts = ()
     state.update(prompts=prompts)
 
 
 def _toggle(chosen: list[str], chips: list[str]) -> None:
-    used = gateway.prompts(state.current())
+    used = gateway.prompts.prompts(state.current())
     kept = tuple(p for p in used if p not in chips or p in chosen)
     _write((*kept, *(chip for chip in chosen if chip not in kept)))
 
 
 def _add(concept: str) -> None:
-    used = gateway.prompts(state.current())
+    used = gateway.prompts.prompts(state.current())
     _write(used if concept in used else (*used, concept))

@@ -14,7 +14,7 @@ def draw() -> None:
         st.caption("The address of this page is a link to what you see. A file also carries an upload.")
         st.download_button(
             "Save as JSON",
-            data=lambda: links.to_json(shown, gateway.upload(shown.upload) if shown.upload else None),
+            data=lambda: links.to_json(shown, gateway.uploads.read(shown.upload) if shown.upload else None),
             file_name="sidelight.json",
             mime="application/json",
             on_click="ignore",
@@ -34,7 +34,7 @@ def _open(key: str) -> None:
         text = file.getvalue()
         carried = links.upload_in(text)
         if carried is not None:
-            gateway.keep_upload(carried, "upload")
+            gateway.uploads.keep(carried, "upload")
         state.open_json(text)
     except SidelightError as error:
         notes.say("session", str(error))

@@ -59,7 +59,7 @@ def _choices(shown: state.State) -> None:
 def _said(shown: state.State, found: Sequence[Line]) -> None:
     """What the image and the model ask the reader to keep in mind."""
     about = found[0].explanation
-    notes = [*about.image.notes, *gateway.photo_note(shown)]
+    notes = [*about.image.notes, *gateway.prompts.photo_note(shown)]
     if shown.rows == "models" and not shown.second_model:
         notes.append("Choose a second model in the sidebar to see it beside this one.")
     for note in notes:
@@ -88,7 +88,7 @@ def _maps(found: Sequence[Line]) -> None:
 
 def _display(told: dict) -> None:
     known = {name: told[name] for name in DISPLAY if name in told}
-    checked, _ = links.checked(known, gateway.vocabulary())
+    checked, _ = links.checked(known, gateway.session.vocabulary())
     state.update(**{name: getattr(checked, name) for name in DISPLAY})
 
 

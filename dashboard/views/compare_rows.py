@@ -51,26 +51,26 @@ def lines(shown: State) -> tuple[Line, ...]:
     else:
         found = list(_lines(shown))
     if shown.contrast:
-        against = replace(shown, prompts=gateway.contrast(shown))
+        against = replace(shown, prompts=gateway.prompts.contrast(shown))
         for line, detail in zip(_lines(against), ("for contrast", "means nothing"), strict=True):
             found.append(replace(line, detail=detail, own=False))
     return tuple(found)
 
 
 def _lines(asked: State, detail: str = "") -> list[Line]:
-    found, job = gateway.explanation(asked)
+    found, job = gateway.maps.explanation(asked)
     return [Line(asked, found, target, job, detail) for target in found.targets]
 
 
 def _images(shown: State) -> list[State]:
     """The image that is looked at and those after it in its set, each for one prompt."""
     if shown.upload:
-        return [replace(shown, prompts=gateway.prompts(shown)[:1])]
-    items = gateway.image_set(shown.image_set).items
-    here = items.index(gateway.item(shown))
+        return [replace(shown, prompts=gateway.prompts.prompts(shown)[:1])]
+    items = gateway.collection.image_set(shown.image_set).items
+    here = items.index(gateway.collection.item(shown))
     some = [*items[here:], *items[:here]][:MOST_IMAGES]
     states = [replace(shown, image=item.id) for item in some]
-    return [replace(state, prompts=gateway.prompts(state)[:1]) for state in states]
+    return [replace(state, prompts=gateway.prompts.prompts(state)[:1]) for state in states]
 
 
 def _other(shown: State) -> State:
@@ -95,7 +95,7 @@ def name(spec: str) -> str:
 def parts(spec: str) -> tuple[str, str, str]:
     """Title, unit and given parameters."""
     method, _, parameters = spec.partition("(")
-    known = gateway.methods()[method]
+    known = gateway.models.methods()[method]
     return known.title, known.unit, parameters.removesuffix(")")
 
 
@@ -109,8 +109,8 @@ def pictures(found: Sequence[Line]) -> tuple[tuple[Picture, ...], tuple[Row, ...
         where = (image.digest, line.explanation.seen)
         if where not in places:
             places[where] = len(made)
-            jpeg = gateway.picture(image, PICTURE_SIDE)
-            outlines = gateway.outlines(line.state)
+            jpeg = gateway.pictures.picture(image, PICTURE_SIDE)
+            outlines = gateway.pictures.outlines(line.state)
             made.append(Picture(jpeg, image.size, line.explanation.seen, image.name, outlines))
         rows.append(Row(line.target.label, places[where], line.detail, line.score))
     return tuple(made), tuple(rows)
@@ -119,7 +119,9 @@ def pictures(found: Sequence[Line]) -> tuple[tuple[Picture, ...], tuple[Row, ...
 def tiles(found: Sequence[Line]) -> list[list[Tile]]:
     """The cards, rows by methods."""
     specs = found[0].explanation.specs
-    signed = {s for s in specs if gateway.methods()[s.partition("(")[0]].signed and _below_zero(found, s)}
+    signed = {
+        s for s in specs if gateway.models.methods()[s.partition("(")[0]].signed and _below_zero(found, s)
+    }
     return [[_tile(line, spec, spec in signed, found) for spec in specs] for line in found]
 
 
@@ -143,8 +145,8 @@ def _tile(line: Line, spec: str, signed: bool, found: Sequence[Line]) -> Tile:
         score=result.score,
         explained=result.explained_score,
         seconds=result.seconds,
-        gini=gateway.gini(result.values),
-        specificity=gateway.specificity(result.values, against.values) if pair else None,
+        gini=gateway.maps.gini(result.values),
+        specificity=gateway.maps.specificity(result.values, against.values) if pair else None,
         versus=other.target.label if pair else "",
         note=result.note,
     )
@@ -195,7 +197,7 @@ def agreement(found: Sequence[Line]) -> tuple[tuple[str, ...], np.ndarray, np.nd
     if not rows:
         return (), np.zeros((0, 0)), np.zeros((0, 0))
     specs = tuple(s for s in rows[0][1] if all(s in there for _, there in rows))
-    tables = [gateway.agreement([line.get(s).values for s in specs]) for line, _ in rows]
+    tables = [gateway.maps.agreement([line.get(s).values for s in specs]) for line, _ in rows]
     rank, overlap = (np.stack(kind) for kind in zip(*tables, strict=True))
     defined = np.isfinite(rank)  # a map that is the same everywhere has no ranking
     mean = np.full(rank.shape[1:], np.nan)
@@ -206,7 +208,7 @@ def agreement(found: Sequence[Line]) -> tuple[tuple[str, ...], np.ndarray, np.nd
 def differences(found: Sequence[Line], a: str, b: str) -> list[tuple[Line, Tile]]:
     """For each row of one's own: where method `a` ranks a patch higher than `b` does, and lower."""
     return [
-        (line, Tile(gateway.rank_difference(line.get(a).values, line.get(b).values), signed=True))
+        (line, Tile(gateway.maps.rank_difference(line.get(a).values, line.get(b).values), signed=True))
         for line, specs in comparable(found)
         if a in specs and b in specs
     ]

@@ -19,7 +19,7 @@ def draw(shown: State, found: Sequence[Line]) -> None:
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "Figure (PNG, 300 dpi)",
-            data=lambda: gateway.figure(some, shown),
+            data=lambda: gateway.exports.figure(some, shown),
             file_name=f"{name}.png",
             mime="image/png",
             on_click="ignore",
@@ -27,7 +27,7 @@ def draw(shown: State, found: Sequence[Line]) -> None:
         )
         st.download_button(
             "Raw maps (npz, zipped)",
-            data=lambda: gateway.raw_maps(some),
+            data=lambda: gateway.exports.raw_maps(some),
             file_name=f"{name}.zip",
             mime="application/zip",
             on_click="ignore",
@@ -38,7 +38,7 @@ def draw(shown: State, found: Sequence[Line]) -> None:
         )
     with st.popover("Copy as", icon=":material/content_copy:"):
         shell, python, bibtex = st.tabs(["Command line", "Python", "BibTeX"])
-        file = gateway.file_name(shown)
+        file = gateway.collection.file_name(shown)
         prompts = tuple(dict.fromkeys(line.target.text for line in found))
         specs = found[0].explanation.specs
         shell.code(command_line(shown, file, prompts, specs), language="bash", wrap_lines=True)
@@ -84,6 +84,6 @@ def python_code(shown: State, file: str, prompts: Sequence[str], specs: Sequence
 
 def references(specs: Sequence[str]) -> str:
     """BibTeX of the methods' papers, each once."""
-    known = gateway.methods()
+    known = gateway.models.methods()
     entries = dict.fromkeys(known[spec.partition("(")[0]].bibtex.strip() for spec in specs)
     return "\n\n".join(entry for entry in entries if entry)

@@ -20,7 +20,7 @@ ON_A_PAGE = 60
 
 
 def page() -> None:
-    sets = gateway.sets()
+    sets = gateway.collection.sets()
     if not sets:
         raise SidelightError("There are no image sets; put a folder of images into data/sets.")
     shown = state.current()
@@ -35,7 +35,7 @@ def page() -> None:
         key=key,
         on_change=fields.then(key, lambda chosen: state.update(image_set=chosen, image="", upload="")),
     )
-    chosen = gateway.image_set(shown.image_set)
+    chosen = gateway.collection.image_set(shown.image_set)
     _about(chosen)
     wanted = st.text_input(
         "Filter",
@@ -95,7 +95,7 @@ def _wall(items: list[Item], chosen: ImageSet, shown: state.State) -> str | None
         pictures.append(
             Thumbnail(
                 item.id,
-                gateway.thumbnail(item.path, 2 * SIDE),
+                gateway.pictures.thumbnail(item.path, 2 * SIDE),
                 prompts or item.id,
                 tuple(filter(None, (prompts or item.id, rights))),
             )

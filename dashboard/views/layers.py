@@ -34,9 +34,9 @@ def _choices(shown: state.State) -> None:
         label_visibility="collapsed",
         on_change=fields.then(key, lambda tower: state.update(tower=tower, source="", layer=0)),
     )
-    targets = [*gateway.prompts(shown)]
+    targets = [*gateway.prompts.prompts(shown)]
     if shown.tower == "image":
-        targets += [f"image:{name}" for name in gateway.other_images(shown)]
+        targets += [f"image:{name}" for name in gateway.collection.other_images(shown)]
     chosen = shown.target if shown.target in targets else targets[0]
     _choice("Explained", "target", targets, chosen)
     others = ["", *(name for name in targets if name != chosen)]
@@ -60,7 +60,7 @@ def _choice(label: str, field: str, options: list[str], chosen: str) -> None:
 def _named(name: str) -> str:
     if name == SECOND_MODEL:
         return f"Second model: {state.current().second_model}"
-    if name.startswith("image:") and name not in gateway.prompts(state.current()):
+    if name.startswith("image:") and name not in gateway.prompts.prompts(state.current()):
         return f"Image {name.removeprefix('image:')}"
     return shortened(name, 80) or "Nothing"
 
@@ -75,17 +75,17 @@ def _drawing(then: state.State, panels: tuple[Panel, ...]) -> None:
     view = {name: getattr(shown, name) for name in VIEW}
     layers(
         panels,
-        gateway.quantities(shown.tower),
-        gateway.shares(),
+        gateway.layers.quantities(shown.tower),
+        gateway.layers.shares(),
         view | {"quantity": layers_panels.quantity(shown).name},
         key="layers",
         on_view=_told,
     )
-    for note in gateway.photo_note(shown):
+    for note in gateway.prompts.photo_note(shown):
         st.caption(f":material/info: {plain(note)}")
 
 
 def _told(view: dict) -> None:
     known = {name: view[name] for name in VIEW if name in view}
-    checked, _ = links.checked(known, gateway.vocabulary())
+    checked, _ = links.checked(known, gateway.session.vocabulary())
     state.update(**{name: getattr(checked, name) for name in VIEW})

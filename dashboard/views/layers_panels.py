@@ -22,25 +22,25 @@ SENT_AT_ONCE = 8 * 2**20  # bytes of rows; a larger model's are sent for the lay
 
 def quantity(shown: State) -> Quantity:
     """The quantity that is looked at; the first one where the state names none of this tower."""
-    known = gateway.quantities(shown.tower)
+    known = gateway.layers.quantities(shown.tower)
     return next((q for q in known if q.name == shown.quantity), known[0])
 
 
 def panels(shown: State) -> tuple[tuple[Panel, ...], Job | None]:
     """One panel, or two where something is beside it, and the first computation that is under way."""
-    first = gateway.target(shown, shown.target)
+    first = gateway.layers.target(shown, shown.target)
     asked = [(shown, first)]
     if shown.beside == SECOND_MODEL and shown.second_model:
         asked.append((replace(shown, model=shown.second_model, pretrained=shown.second_pretrained), first))
     elif shown.beside and shown.beside != SECOND_MODEL:
-        asked.append((shown, gateway.target(shown, shown.beside)))
+        asked.append((shown, gateway.layers.target(shown, shown.beside)))
     made = [_panel(*each) for each in asked]
     return tuple(panel for panel, _ in made), next((job for _, job in made if job is not None), None)
 
 
 def _panel(asked: State, target: Target) -> tuple[Panel, Job | None]:
-    info = gateway.described(asked)
-    image = gateway.image(asked)
+    info = gateway.models.described(asked)
+    image = gateway.collection.image(asked)
     title = f"image {target.image.name}" if target.image is not None else target.label
     panel = Panel(
         key="/".join((image.digest, info.id, info.digest, asked.resize, asked.tower, target.label)),
@@ -49,14 +49,14 @@ def _panel(asked: State, target: Target) -> tuple[Panel, Job | None]:
         unit="px" if asked.tower == "image" else "tokens",
     )
     try:
-        summary, job = gateway.layers_of(asked, target)
+        summary, job = gateway.layers.layers_of(asked, target)
     except SidelightError as error:
         return replace(panel, reason=str(error)), None
     if summary is None:
         return _lacking(panel, job), job
     if asked.tower == "image":
-        jpeg = gateway.picture(image, PICTURE_SIDE)
-        panel = replace(panel, picture=Picture(jpeg, image.size, gateway.seen(asked), image.name))
+        jpeg = gateway.pictures.picture(image, PICTURE_SIDE)
+        panel = replace(panel, picture=Picture(jpeg, image.size, gateway.collection.seen(asked), image.name))
     rows = _rows(asked, target, summary)
     return replace(panel, summary=summary, rows_of=quantity(asked).name, rows=rows), None
 
@@ -80,4 +80,4 @@ def _rows(asked: State, target: Target, summary: Summary) -> dict[int, Rows]:
     if summary.depth * heads * len(summary.content) ** 2 > SENT_AT_ONCE:
         here = int(asked.layer or summary.depth) - 1
         blocks = [block for block in blocks if abs(block - here) <= 1]
-    return gateway.layer_rows(asked, target, wanted.name, blocks)
+    return gateway.layers.layer_rows(asked, target, wanted.name, blocks)

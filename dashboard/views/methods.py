@@ -24,7 +24,7 @@ SYMBOLS = (
 
 
 def page() -> None:
-    known = gateway.methods()
+    known = gateway.models.methods()
     chosen = state.current().methods
     st.caption(
         f"{len(known)} methods, each run on the unmodified model. Where the authors' code departs from the "

@@ -28,7 +28,7 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="words_head"):
         _choices(shown)
         st.space("stretch")
-        words_take.draw(found, gateway.image(shown).name)
+        words_take.draw(found, gateway.collection.image(shown).name)
     for note in _notes(shown, found):
         st.caption(f":material/info: {plain(note)}")
     running = [job for job in found.jobs if job.state in ("queued", "running")]
@@ -38,11 +38,11 @@ def page() -> None:
 
 
 def _choices(shown: state.State) -> None:
-    prompts = gateway.prompts(shown)
+    prompts = gateway.prompts.prompts(shown)
     _choice(
         "Prompt", "target", list(prompts), words_parts.prompt_of(shown), lambda p: shortened(p, 80), words=""
     )
-    known = gateway.weighing_methods()
+    known = gateway.words.weighing_methods()
     specs = list(dict.fromkeys((*known, shown.text_method)))
     _choice("Tokens by", "text_method", specs, shown.text_method, compare_rows.name)
     key = fields.key("word map", shown.word_map)
@@ -77,7 +77,7 @@ def _notes(shown: state.State, found: Parts) -> list[str]:
     notes = []
     lost = [word.text for word in found.words[found.read :]] if found.read else []
     if lost:
-        context = gateway.described(shown).context
+        context = gateway.models.described(shown).context
         some = f"{lost[0]}" if len(lost) == 1 else f"{lost[0]} and what follows"
         notes.append(
             f"This model reads {context - 2} tokens, {found.read} of these {len(found.words)} words: "
@@ -87,7 +87,7 @@ def _notes(shown: state.State, found: Parts) -> list[str]:
         notes.append("A prompt of one word is compared with the empty prompt.")
     if found.read > MOST_WORDS and shown.word_map != "whole":
         notes.append(f"The first {MOST_WORDS} words have maps; select a later word to add its own.")
-    return [*notes, *gateway.photo_note(shown)]
+    return [*notes, *gateway.prompts.photo_note(shown)]
 
 
 def _words(shown: state.State, found: Parts) -> None:
@@ -119,7 +119,7 @@ def _named(span: Span | None) -> str:
 
 def _chosen(told: dict) -> None:
     known = {name: told[name] for name in CHOICE if name in told}
-    checked, _ = links.checked(known, gateway.vocabulary())
+    checked, _ = links.checked(known, gateway.session.vocabulary())
     state.update(**{name: getattr(checked, name) for name in CHOICE})
 
 
@@ -140,5 +140,5 @@ def _grid(shown: state.State, found: Parts) -> None:
 
 def _display(told: dict) -> None:
     known = {name: told[name] for name in DISPLAY if name in told}
-    checked, _ = links.checked(known, gateway.vocabulary())
+    checked, _ = links.checked(known, gateway.session.vocabulary())
     state.update(**{name: getattr(checked, name) for name in DISPLAY})

@@ -22,25 +22,29 @@ NOTHING = "nothing"
 
 
 def picture(shown: State) -> Picture:
-    image = gateway.image(shown)
-    jpeg = gateway.picture(image, PICTURE_SIDE)
-    return Picture(jpeg, image.size, gateway.seen(shown), image.name, gateway.outlines(shown))
+    image = gateway.collection.image(shown)
+    jpeg = gateway.pictures.picture(image, PICTURE_SIDE)
+    return Picture(
+        jpeg, image.size, gateway.collection.seen(shown), image.name, gateway.pictures.outlines(shown)
+    )
 
 
 def specs(shown: State) -> tuple[str, ...]:
     """The methods that draw, in their order."""
-    return tuple(dict.fromkeys(gateway.signed(spec, shown.sign) for spec in shown.methods))
+    return tuple(dict.fromkeys(gateway.models.signed(spec, shown.sign) for spec in shown.methods))
 
 
 def large_spec(shown: State) -> str:
     """The method of the large map."""
-    wanted = gateway.signed(shown.word_method, shown.sign) if shown.word_method in shown.methods else ""
+    wanted = (
+        gateway.models.signed(shown.word_method, shown.sign) if shown.word_method in shown.methods else ""
+    )
     return wanted or specs(shown)[0]
 
 
 def tiles(found: Parts, specs: Sequence[str], spans: Sequence[Span | None]) -> list[list[Tile]]:
     """The cards, rows by methods."""
-    signed = {s for s in specs if gateway.methods()[s.partition("(")[0]].signed and found.signed(s)}
+    signed = {s for s in specs if gateway.models.methods()[s.partition("(")[0]].signed and found.signed(s)}
     return [[_tile(found, spec, span, spec in signed) for spec in specs] for span in spans]
 
 
@@ -56,7 +60,7 @@ def _tile(found: Parts, spec: str, span: Span | None, signed: bool) -> Tile:
         score=result.score,
         explained=result.explained_score,
         seconds=result.seconds,
-        gini=gateway.gini(result.values),
+        gini=gateway.maps.gini(result.values),
         note=result.note,
     )
 
@@ -114,5 +118,5 @@ def ranking(shown: State, found: Parts) -> tuple[tuple[Span | None, float | None
     for span in rows(shown, found):
         result = found.map(spec, span)
         fits = isinstance(result, Map) and result.values.shape == region.shape
-        shares.append((span, gateway.share_inside(result.values, region) if fits else None))
+        shares.append((span, gateway.maps.share_inside(result.values, region) if fits else None))
     return tuple(sorted(shares, key=lambda pair: -1 if pair[1] is None else pair[1], reverse=True))

@@ -44,7 +44,11 @@ class Parts:
 
     def text(self, span: Span | None) -> str:
         """Neighbouring words as typed, or the whole prompt."""
-        return self.prompt if span is None else gateway.phrase(self.prompt, self.words[span[0] : span[1] + 1])
+        return (
+            self.prompt
+            if span is None
+            else gateway.words.phrase(self.prompt, self.words[span[0] : span[1] + 1])
+        )
 
     def map(self, spec: str, span: Span | None) -> Map | Failure | None:
         return self._answers.get((spec, self.targets[span].label)) if span in self.targets else None
@@ -63,31 +67,31 @@ class Parts:
 
 def prompt_of(shown: State) -> str:
     """The prompt that is taken apart: the state's, or the first one."""
-    prompts = gateway.prompts(shown)
+    prompts = gateway.prompts.prompts(shown)
     return shown.target if shown.target in prompts else prompts[0]
 
 
 def parts(shown: State) -> Parts:
     """Everything of the state's prompt; asking starts the computation of what is missing."""
     prompt = prompt_of(shown)
-    words = gateway.words_in(prompt)
+    words = gateway.words.words_in(prompt)
     try:
-        tokens, weighing = gateway.token_weights(shown, prompt)
+        tokens, weighing = gateway.words.token_weights(shown, prompt)
     except SidelightError as error:
         tokens, weighing = Failure(shown.text_method, "text", prompt, str(error)), None
-    seen = gateway.read_part(shown, prompt, tokens)
+    seen = gateway.words.read_part(shown, prompt, tokens)
     if seen is None and isinstance(tokens, Failure):
         seen = prompt
-    read = tuple(gateway.words_in(seen)) if seen is not None else ()
+    read = tuple(gateway.words.words_in(seen)) if seen is not None else ()
     chosen = selected(shown.words, len(read))
     scores: Mapping[str, float] = {}
     counting = drawing = explanation = None
     targets: dict[Span | None, Target] = {}
     if read:
         spans = _spans(len(read), chosen)
-        scores, counting = gateway.scores(shown, _scored(seen, read, spans))
+        scores, counting = gateway.maps.scores(shown, _scored(seen, read, spans))
         targets = _targets(shown, seen, read, spans)
-        explanation, drawing = gateway.maps(shown, list(dict.fromkeys(targets.values())))
+        explanation, drawing = gateway.maps.maps(shown, list(dict.fromkeys(targets.values())))
     return Parts(
         prompt=prompt,
         words=words,
@@ -122,7 +126,9 @@ def _spans(count: int, chosen: Span | None) -> list[Span]:
 
 def _scored(prompt: str, words: Sequence[Word], spans: Sequence[Span]) -> list[Target]:
     some = [words[a : b + 1] for a, b in spans]
-    made = [gateway.word_target(prompt, part, kind) for part in some for kind in ("difference", "alone")]
+    made = [
+        gateway.words.word_target(prompt, part, kind) for part in some for kind in ("difference", "alone")
+    ]
     return list(dict.fromkeys([Target(prompt), *made]))
 
 
@@ -133,7 +139,7 @@ def _targets(
     chosen = selected(shown.words, len(words))
     if chosen is not None and chosen not in wanted:
         wanted.append(chosen)
-    made = {(a, b): gateway.word_target(prompt, words[a : b + 1], shown.word_map) for a, b in wanted}
+    made = {(a, b): gateway.words.word_target(prompt, words[a : b + 1], shown.word_map) for a, b in wanted}
     return {None: Target(prompt), **made}
 
 
@@ -145,7 +151,7 @@ def _by_tokens(
     job: Job | None,
 ) -> Measure:
     name, _, parameters = shown.text_method.partition("(")
-    method = gateway.methods()[name]
+    method = gateway.models.methods()[name]
     title = f"Tokens by {method.title} {parameters.removesuffix(')')}".strip()
     about = f"{method.title} in the text tower; the values of a word's tokens are summed."
     row = Measure("tokens", title, about, method.unit.replace("patch", "token"), (None,) * len(words))
@@ -153,14 +159,14 @@ def _by_tokens(
         return _with(row, reason=tokens.reason)
     if tokens is None:
         return _with(row, **lacking(job))
-    weights = gateway.merged(words, tokens)
+    weights = gateway.words.merged(words, tokens)
     values = tuple(weight.value for weight in weights)
     return _with(
         row,
         values=values,
         parts=tuple(weight.parts for weight in weights),
         phrase=None if chosen is None else sum(v or 0.0 for v in values[chosen[0] : chosen[1] + 1]),
-        outside=gateway.outside_share(tokens),
+        outside=gateway.words.outside_share(tokens),
         note=tokens.note,
     )
 
@@ -178,7 +184,7 @@ def _by_scores(
     row = Measure(kind, title, about, "cosine", (None,) * len(words))
 
     def score(span: Span) -> float | None:
-        return scores.get(gateway.word_target(prompt, read[span[0] : span[1] + 1], kind).label)
+        return scores.get(gateway.words.word_target(prompt, read[span[0] : span[1] + 1], kind).label)
 
     values = [score((place, place)) for place in range(len(read))]
     if not read or None in values:

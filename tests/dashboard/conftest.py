@@ -62,8 +62,8 @@ class StandIn:
 
     def explanation(self, shown: State) -> tuple[Explanation, Job | None]:
         self.asked.append(shown)
-        image, prompts = gateway.image(shown), gateway.prompts(shown)
-        specs = tuple(dict.fromkeys(gateway.signed(spec, shown.sign) for spec in shown.methods))
+        image, prompts = gateway.collection.image(shown), gateway.prompts.prompts(shown)
+        specs = tuple(dict.fromkeys(gateway.models.signed(spec, shown.sign) for spec in shown.methods))
         maps = [
             Map(spec, "image", text, _values(spec, text), score=0.2, explained_score=0.2, seconds=0.01)
             for spec in specs
@@ -123,13 +123,13 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     """The gateway without models: sets in a folder of the test, random maps."""
     image_sets(tmp_path / "sets")
     made = StandIn()
-    monkeypatch.setattr(gateway, "sets", lambda: tuple(datasets.sets(tmp_path / "sets")))
-    monkeypatch.setattr(gateway, "image_set", lambda name: datasets.find(name, tmp_path / "sets"))
-    monkeypatch.setattr(gateway, "explanation", made.explanation)
-    monkeypatch.setattr(gateway, "describe", made.describe)
-    monkeypatch.setattr(gateway, "concepts", lambda: ("a cat", "a dog"))
+    monkeypatch.setattr(gateway.collection, "sets", lambda: tuple(datasets.sets(tmp_path / "sets")))
+    monkeypatch.setattr(gateway.collection, "image_set", lambda name: datasets.find(name, tmp_path / "sets"))
+    monkeypatch.setattr(gateway.maps, "explanation", made.explanation)
+    monkeypatch.setattr(gateway.models, "describe", made.describe)
+    monkeypatch.setattr(gateway.prompts, "concepts", lambda: ("a cat", "a dog"))
     kept = Uploads(tmp_path / "uploads")
-    monkeypatch.setattr(gateway, "uploads", lambda: kept)
+    monkeypatch.setattr(gateway.uploads, "kept", lambda: kept)
     return made
 
 

@@ -48,12 +48,12 @@ def stand_in(monkeypatch):
         prompts = state.prompts or ("a dog", "a cat")
         return explanation(prompts, state.methods), None
 
-    monkeypatch.setattr(gateway, "explanation", answer)
-    monkeypatch.setattr(gateway, "picture", lambda image, side: b"jpeg")
-    monkeypatch.setattr(gateway, "outlines", lambda state: (grid.Outline("dot", (np.eye(3, 2),)),))
-    monkeypatch.setattr(gateway, "contrast", lambda state: ("a bus", "lorem"))
-    monkeypatch.setattr(gateway, "photo_note", lambda state: ("Not trained on photographs.",))
-    monkeypatch.setattr(gateway, "file_name", lambda state: "dot.png")
+    monkeypatch.setattr(gateway.maps, "explanation", answer)
+    monkeypatch.setattr(gateway.pictures, "picture", lambda image, side: b"jpeg")
+    monkeypatch.setattr(gateway.pictures, "outlines", lambda state: (grid.Outline("dot", (np.eye(3, 2),)),))
+    monkeypatch.setattr(gateway.prompts, "contrast", lambda state: ("a bus", "lorem"))
+    monkeypatch.setattr(gateway.prompts, "photo_note", lambda state: ("Not trained on photographs.",))
+    monkeypatch.setattr(gateway.collection, "file_name", lambda state: "dot.png")
     return answer
 
 
@@ -83,7 +83,7 @@ def test_cards_carry_scores_sparsity_and_specificity(stand_in):
     assert eclip.specificity == pytest.approx(2)  # the opposite ranking
     assert eclip.versus == "a cat"
     assert (mask.score, mask.explained) == (0.3, pytest.approx(0.2))
-    assert eclip.gini == pytest.approx(gateway.gini(eclip.values))
+    assert eclip.gini == pytest.approx(gateway.maps.gini(eclip.values))
     assert mask.signed and not attention.signed  # zero is the middle only where values lie on both sides
 
 
@@ -98,7 +98,7 @@ def test_what_is_missing_says_why(stand_in, monkeypatch):
 
     lost = explanation(leave=[("grad_eclip", "a dog"), ("maskclip", "a cat")])
     failed = replace(lost, failures=(Failure("maskclip", "image", "a cat", "It needs a class token."),))
-    monkeypatch.setattr(gateway, "explanation", lambda state: (failed, Job))
+    monkeypatch.setattr(gateway.maps, "explanation", lambda state: (failed, Job))
     tiles = compare_rows.tiles(compare_rows.lines(State(methods=SPECS)))
     assert tiles[0][0].values is None and tiles[0][0].reason == Job.error
     assert tiles[1][1].reason == "It needs a class token."
@@ -109,7 +109,7 @@ def test_agreement_is_the_mean_over_ones_own_rows(stand_in):
     lines = compare_rows.lines(State(methods=SPECS, contrast=True))
     specs, rank, overlap = compare_rows.agreement(lines)
     assert specs == SPECS
-    rows = [gateway.agreement([line.get(s).values for s in SPECS]) for line in lines[:2]]
+    rows = [gateway.maps.agreement([line.get(s).values for s in SPECS]) for line in lines[:2]]
     np.testing.assert_allclose(rank, np.mean([r for r, _ in rows], axis=0))
     np.testing.assert_allclose(overlap, np.mean([o for _, o in rows], axis=0))
 

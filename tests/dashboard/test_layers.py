@@ -57,8 +57,8 @@ def asked(standin, monkeypatch) -> list[tuple]:
         calls.append((quantity, tuple(blocks)))
         return {block: some_rows() for block in blocks}
 
-    monkeypatch.setattr(gateway, "layers_of", layers_of)
-    monkeypatch.setattr(gateway, "layer_rows", layer_rows)
+    monkeypatch.setattr(gateway.layers, "layers_of", layers_of)
+    monkeypatch.setattr(gateway.layers, "layer_rows", layer_rows)
     return calls
 
 
@@ -141,7 +141,7 @@ def test_a_model_without_layers_is_a_quiet_panel(opened, asked, monkeypatch):
     def refused(shown, of):
         raise Unsupported("Its image tower is no vision transformer.")
 
-    monkeypatch.setattr(gateway, "layers_of", refused)
+    monkeypatch.setattr(gateway.layers, "layers_of", refused)
     (panel,) = sent(opened("layers", prompts=["a dog"]))["panels"]
     assert panel["reason"] == "Its image tower is no vision transformer."
 
@@ -185,8 +185,8 @@ def test_one_queue_answers_both_kinds_of_request(monkeypatch):
     monkeypatch.setattr(engine, "explain", lambda asked, **how: "maps")
     monkeypatch.setattr(engine.layers, "compute", lambda asked, **how: "layers")
     request = engine.Request(None, (Target("a"),), ("game",))
-    assert gateway._answer(request) == "maps"
-    assert gateway._answer(replace(request, specs=())) == "layers"
+    assert gateway.work._answer(request) == "maps"
+    assert gateway.work._answer(replace(request, specs=())) == "layers"
 
 
 def test_an_unknown_set_is_one_sentence(standin):

@@ -110,7 +110,7 @@ def test_parameters_of_the_registry_become_widgets(opened):
 def test_the_sign_reaches_the_specs_that_take_it(opened):
     test = opened("compare", methods=["grad_eclip", "self_attention"])
     field(test.selectbox, "Evidence").set_value("negative").run()
-    specs = [gateway.signed(spec, "negative") for spec in ("grad_eclip", "self_attention")]
+    specs = [gateway.models.signed(spec, "negative") for spec in ("grad_eclip", "self_attention")]
     assert specs == ["grad_eclip(sign='negative')", "self_attention"]
     assert link(test)["sign"] == ["negative"]
 
@@ -166,13 +166,13 @@ def test_a_file_that_is_no_image_is_refused_in_one_sentence(opened, name, data):
 
 def test_a_session_file_brings_state_and_upload_back(opened, tmp_path):
     data = png((25, 25))
-    digest = gateway.keep_upload(data, "x.png")
+    digest = gateway.uploads.keep(data, "x.png")
     text = links.to_json(state.State(upload=digest, prompts=("a cat",), resize="fit"), data)
-    gateway.uploads().forget(digest)
+    gateway.uploads.kept().forget(digest)
     test = opened("compare")
     test.file_uploader(key="file0").upload("session.json", text.encode()).run()
     assert link(test) == {"upload": [digest], "prompts": ["a cat"], "resize": ["fit"]}
-    assert gateway.upload(digest) == data
+    assert gateway.uploads.read(digest) == data
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"\xff", json.dumps({"sidelight": 9, "state": {}}).encode()])

@@ -58,19 +58,19 @@ def test_a_broken_image_has_a_grey_thumbnail(tmp_path):
     broken = tmp_path / "x.png"
     broken.write_bytes(b"no image")
     Pillow.new("RGB", (9, 9), "red").save(tmp_path / "y.png")
-    assert gateway.thumbnail(broken, 16) != gateway.thumbnail(tmp_path / "y.png", 16)
+    assert gateway.pictures.thumbnail(broken, 16) != gateway.pictures.thumbnail(tmp_path / "y.png", 16)
 
 
 def test_the_methods_page_has_a_card_for_every_method(opened):
     test = opened("methods")
     assert not test.exception
     text = written(test)
-    for method in gateway.methods().values():
+    for method in gateway.models.methods().values():
         assert f"`{method.name}`" in text
         assert plain(method.summary) in text
         assert not method.parameters or methods.parameter_table(method.parameters) in text
     assert sorted(c.value for c in test.code) == sorted(
-        m.bibtex for m in gateway.methods().values() if m.bibtex
+        m.bibtex for m in gateway.models.methods().values() if m.bibtex
     )
 
 

@@ -24,7 +24,7 @@ GRID = (14, 14)
 
 def weights_of(prompt: str, scale: float = 1.0) -> Map:
     """A token a word, as long as the context has room; values 1, -2, 3, -4 ..."""
-    words = gateway.words_in(prompt)[: BUNDLED.context - 2]
+    words = gateway.words.words_in(prompt)[: BUNDLED.context - 2]
     pad = BUNDLED.context - len(words) - 2
     values = [9.0, *(scale * (n + 1) * (-1) ** n for n in range(len(words))), 6.0, *[0.0] * pad]
     content = np.zeros(BUNDLED.context, bool)
@@ -65,7 +65,7 @@ class Engine:
 
     def maps(self, state, targets):
         self.asked.append(tuple(targets))
-        image, specs = gateway.image(state), state.methods
+        image, specs = gateway.collection.image(state), state.methods
         there = [] if self.job else targets
         found = Explanation(
             image=image, model=BUNDLED, resize=state.resize, targets=tuple(targets), specs=specs,
@@ -78,8 +78,8 @@ class Engine:
 @pytest.fixture
 def engine(standin, monkeypatch) -> Engine:
     made = Engine()
-    for name in ("token_weights", "scores", "maps"):
-        monkeypatch.setattr(gateway, name, getattr(made, name))
+    for home, name in ((gateway.words, "token_weights"), (gateway.maps, "scores"), (gateway.maps, "maps")):
+        monkeypatch.setattr(home, name, getattr(made, name))
     return made
 
 

@@ -1,0 +1,67 @@
+"""The prompts of an image, and the words that a model knows."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from dashboard.choices import State
+from dashboard.gateway import collection, models
+
+if TYPE_CHECKING:
+    pass
+
+log = logging.getLogger(__name__)
+SHOWN_PROMPTS = 2  # of the image's own, as long as the person typed none
+COUNTER_PROMPTS = ("a bicycle", "a pineapple")
+MEANINGLESS = "lorem ipsum dolor"
+ANY_PROMPTS = ("a dog", "a cat")  # for an image that brings none
+COMPOSED = ("scenes", "pairs", "emotions", "counter")  # like what the bundled model was trained on
+
+
+def own_prompts(state: State) -> tuple[str, ...]:
+    """The prompts that the image brings: none for an upload, or where there is no image."""
+    if state.upload:
+        return ()
+    found = collection.chosen(
+        state, next((s.items for s in collection.sets() if s.name == state.image_set), ())
+    )
+    return found.prompts if found else ()
+
+
+def prompts(state: State) -> tuple[str, ...]:
+    """The prompts in effect: the person's, or else the first ones of the image."""
+    return state.prompts or own_prompts(state)[:SHOWN_PROMPTS] or ANY_PROMPTS
+
+
+def concepts() -> tuple[str, ...]:
+    """Prompts that the bundled model was trained on, in alphabetical order."""
+    from engine import catalog
+
+    return catalog.concepts()
+
+
+def photo_note(state: State) -> tuple[str, ...]:
+    """One sentence where the model was not trained on images like the one that is looked at."""
+    note = models.described(state).note
+    return (note,) if note and (state.upload or state.image_set not in COMPOSED) else ()
+
+
+def unknown_words(state: State, used: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of prompts that the model was never trained on; none for an open vocabulary."""
+    known = models.described(state).known_words
+    if known is None:
+        return ()
+    words = dict.fromkeys(word for prompt in used for word in re.findall(r"\w+", prompt.lower()))
+    return tuple(word for word in words if word not in known)
+
+
+def contrast(state: State) -> tuple[str, str]:
+    """A prompt for something that is not in the state's image, and one that means nothing."""
+    found = collection.item(state)
+    here = {thing.name for thing in found.objects} if found else set()
+    here |= {prompt for prompt in (*prompts(state), *own_prompts(state))}
+    others = [p for i in collection.image_set(state.image_set).items for p in i.prompts] if found else []
+    absent = (p for p in (*others, *COUNTER_PROMPTS) if not any(h in p or p in h for h in here))
+    return next(absent, COUNTER_PROMPTS[-1]), MEANINGLESS
