@@ -59,7 +59,7 @@ class Jobs:
         texts for requests that ask the same, where these are of another kind than engine.types.Request.
         lane: requests of one lane wait for each other; what does not use the device may have its own."""
         self._run, self._keep, self._clock = run, keep, clock
-        self._question, self._lane = question or _question, lane
+        self._question, self._lane = question or of_maps, lane
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._by_question: dict[str, Job] = {}
@@ -149,7 +149,7 @@ def _complete(job: Job) -> bool:
     return job.state == "done" and job.result is not None and not job.result.failures
 
 
-def _question(request: Request) -> str:
+def of_maps(request: Request) -> str:
     """Equal for requests that ask the same, whatever the image is called and however a spec is written."""
     return canonical(
         {

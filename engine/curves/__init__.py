@@ -1,7 +1,7 @@
 """Deletion and insertion curves of any maps of one image, kept in the store."""
 
 from engine.curves.ask import compute, question, stored
-from engine.curves.export import FORMATS, arrays, figure, table
+from engine.curves.export import COLOURS, FORMATS, arrays, figure, table
 from engine.curves.pictures import KINDS, perturbed
 from engine.curves.presets import PRESETS, preset
 from engine.curves.types import (
@@ -17,6 +17,7 @@ from engine.curves.types import (
 )
 
 __all__ = [
+    "COLOURS",
     "CONTROLS",
     "FILLS",
     "FORMATS",

@@ -47,6 +47,7 @@ def question(request: CurveRequest) -> str:
         "resize": maps.resize,
         "device": maps.device,
         "protocol": asdict(request.protocol),
+        "only": request.only,
     }
     return canonical(named)
 
@@ -58,7 +59,7 @@ def stored(request: CurveRequest, store: Store | None = None, info: ModelInfo | 
     """
     store, maps = store or default_store(), with_controls(request)
     if request.protocol.classes != IMAGENET:  # whose names only open_clip knows, which imports torch
-        check_classes(request.protocol, maps.targets)
+        check_classes(request.protocol, request.targets)
     info = info or describe(maps.model, maps.pretrained)
     return _assembled(request, stored_maps(maps, store, info), store)
 
@@ -76,11 +77,11 @@ def compute(
     soon after it says True, and what was finished by then is in the store. loaded: as in engine.explain.
     """
     store, maps = store or default_store(), with_controls(request)
-    check_classes(request.protocol, maps.targets)
+    check_classes(request.protocol, request.targets)
     explanation = explain(maps, store, progress, cancelled, loaded)
     lacking = [
         (tile, item)
-        for tile, item in _tiles(maps, explanation)
+        for tile, item in _tiles(request, explanation)
         if store.get(_key(tile, request.protocol, maps.targets)) is None
     ]
     if not lacking:
@@ -96,10 +97,12 @@ def compute(
     return replace(_assembled(request, explanation, store), passes=passes)
 
 
-def _tiles(maps: Request, explanation: Explanation) -> list[tuple[Tile, Map]]:
-    """Every map that there is, with its tile."""
+def _tiles(request: CurveRequest, explanation: Explanation) -> list[tuple[Tile, Map]]:
+    """Every map that there is and whose curves are wanted, with its tile."""
     found = []
-    for tile in tiles_of(maps, explanation.model):
+    for tile in tiles_of(with_controls(request), explanation.model):
+        if tile.target not in request.targets:
+            continue
         item = explanation.get(str(tile.spec), tile.target.label)
         if isinstance(item, Map):
             found.append((tile, item))
@@ -119,7 +122,7 @@ def _assembled(request: CurveRequest, explanation: Explanation, store: Store) ->
     maps, protocol = with_controls(request), request.protocol
     place = ground(maps.image, explanation.model.preprocess, maps.resize, protocol)
     found = []
-    for tile, item in _tiles(maps, explanation):
+    for tile, item in _tiles(request, explanation):
         entry = store.get(_key(tile, protocol, maps.targets))
         if entry is not None:
             found.append(curve_of(item, entry.arrays, place, protocol))
@@ -128,10 +131,10 @@ def _assembled(request: CurveRequest, explanation: Explanation, store: Store) ->
         model=explanation.model,
         resize=maps.resize,
         protocol=protocol,
-        targets=maps.targets,
+        targets=request.targets,
         specs=maps.specs,
         curves=tuple(found),
-        failures=explanation.failures,
+        failures=tuple(f for f in explanation.failures if request.only in ("", f.target)),
         base=as_picture(place.base),
         hidden=as_picture(place.hidden),
         revealed=as_picture(place.revealed),

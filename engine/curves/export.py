@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from itertools import cycle
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from engine.specs import parse
 
 FORMATS = ("png", "svg", "pdf")
 DPI = 300
+# Of the methods: matplotlib's ten, but for its grey, which belongs to the controls.
+COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
 GREY = ("0.35", "0.55", "0.7")  # of the controls
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -85,7 +88,7 @@ def figure(curves: Curves, form: str = "png") -> bytes:
 
 def _styled(curves: list[Curve]) -> Iterator[tuple[Curve, dict[str, object]]]:
     """Each curve with its line: controls grey and dashed below, methods in colour above."""
-    colours = iter(f"C{n % 10}" for n in range(len(curves)))
+    colours = cycle(COLOURS)
     greys = iter(GREY * len(curves))
     for curve in curves:
         if parse(curve.spec).method.name in CONTROLS:

@@ -70,11 +70,18 @@ class Protocol:
 @dataclass(frozen=True)
 class CurveRequest:
     """Curves of the maps that `maps` asks for (its branch must be 'image'). controls: whether random,
-    center and edges are added where they are not asked for."""
+    center and edges are added where they are not asked for. only: label of the one target whose curves are
+    wanted, '' for all; the others count for methods that mix prompts."""
 
     maps: Request
     protocol: Protocol = field(default_factory=Protocol)
     controls: bool = True
+    only: str = ""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Those whose curves are wanted."""
+        return tuple(target for target in self.maps.targets if self.only in ("", target.label))
 
     @property
     def device(self) -> str:

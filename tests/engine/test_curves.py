@@ -154,6 +154,17 @@ def test_what_is_stored_is_not_computed_again(store):
     assert compute(asked(replace(SHORT, seed=1)), store, loaded=tiny_model()).passes > 0
 
 
+def test_one_target_alone_has_the_curves_that_it_has_among_others(store, shared):
+    alone = replace(asked(), only="a cat")
+    found, whole = compute(alone, store, loaded=tiny_model()), compute(asked(), shared, loaded=tiny_model())
+    assert [t.label for t in found.targets] == ["a cat"]
+    assert {curve.target for curve in found.curves} == {"a cat"}
+    for curve in found.curves:
+        np.testing.assert_allclose(curve.deletion, whole.get(curve.spec, "a cat").deletion, atol=1e-6)
+    assert len(stored(asked(), store, tiny_model().info).curves) == len(found.curves)
+    assert question(alone) != question(asked())
+
+
 def test_scores_by_class(shared):
     compute(asked(), shared, loaded=tiny_model())
     by = {
