@@ -94,7 +94,7 @@ class Method:
     unit: str
     version: int
     summary: str
-    formula: str  # LaTeX, in the symbols that the Methods page explains
+    formula: str  # LaTeX lines, in the symbols that the Methods page explains
     departures: str
     bibtex: str
     mixes_prompts: Callable[[Mapping[str, Any]], bool] = field(repr=False)

@@ -14,13 +14,21 @@ from dashboard.text import plain
 if TYPE_CHECKING:
     from engine.registry import Method, Parameter
 
-SYMBOLS = (
-    r"$R_i$ relevance of token $i$, token 0 being the class token (end of text in the text branch) · "
-    r"$c$ cosine of image and text embedding, $f_T$ the text's · $S$ the score: $c$, or $c$ times the "
-    r"model's logit scale · $x$ input of the last block, $q, k, v$ its queries, keys and values, $o$ its "
-    r"joined heads · $A_l^{(m)}$ attention of head $m$ of $h$ in block $l$ of $L$ · "
-    r"$\mathrm{mm}_{01}$ minimum to 0 and maximum to 1 · $P_i$ the pixels of patch $i$, $Y$ their luma"
-)
+SYMBOLS = r"""
+- $R_i$: relevance of token $i$ of $N$; token 0 is the class token, and the end of text in the text branch
+- $c$: cosine of image and text embedding, $f_T$ the text's; $S$: the score, $c$ or $c$ times the model's
+  logit scale; $X$: the model's input, so that $c(X)$ is its cosine, and $X'$ the baseline
+- $x$: input of the last block; $q, k, v$: its queries, keys and values; $o$: its joined heads; softmax and
+  $\sqrt d$ are taken head by head; an index $l$ names another of the $L$ blocks
+- $A_l^{(m)}$: attention of head $m$ of $h$ in block $l$
+- $\tilde u$: $u$ through the attention's output projection; $\mathrm{finish}(x, u)$: the rest of the block on
+  its input $x$ and joined heads $u$; $\mathrm{project}$: final norm and projection into the embedding, to
+  unit length; $\hat p$: head by head at unit length
+- $\mathrm{mm}_{01}$: minimum to 0 and maximum to 1; $\mathrm{relu}$: negative values to 0; $\odot$: element
+  by element; a bar: the mean
+- $P_i$: the pixels of patch $i$, $Y$ their luma; $M_k$: a random mask; $\varepsilon$: normal noise
+- $t_j$: unit mean of prompt $j$ of $n$ over 85 templates; $f_i$: unit feature of token $i$
+"""
 
 
 def page() -> None:
@@ -28,7 +36,7 @@ def page() -> None:
     chosen = state.current().methods
     st.caption(
         f"{len(known)} methods, each run on the unmodified model. Where the authors' code departs from the "
-        "model or the paper, that variant is a parameter."
+        "model or the paper, that variant is a parameter. Image methods take grids of any shape."
     )
     with st.expander("Symbols in the formulas"):
         st.markdown(SYMBOLS)
@@ -56,8 +64,7 @@ def _card(method: Method, on: bool) -> None:
         left, right = st.columns([3, 2], gap="large")
         with left:
             st.markdown(plain(method.summary))
-            if method.formula:
-                st.latex(method.formula)
+            st.latex(rf"\begin{{gathered}} {method.formula} \end{{gathered}}")
             if method.departures:
                 st.markdown(f"**Departures.** {plain(method.departures)}")
         with right:
@@ -88,15 +95,19 @@ def facts(method: Method) -> list[tuple[str, str]]:
         ("Reads", plain(", ".join(method.requires) or "nothing of the model")),
         ("Branches", plain(" and ".join(method.branches))),
         ("Answers the prompt", "yes" if method.text_specific else "no: the same map for every prompt"),
-        ("Sign", "signed" if method.signed else "positive or negative only"),
+        ("Sign", _sign(method)),
         ("Score it explains", plain(scored)),
         ("Unit", plain(method.unit)),
     ]
-    if method.paper:
-        rows.append(
-            ("Paper", f"[{plain(method.paper)}]({method.url})" if method.url else plain(method.paper))
-        )
-    return rows
+    paper = plain(method.paper or "none")
+    return [*rows, ("Paper", f"[{paper}]({method.url})" if method.url else paper)]
+
+
+def _sign(method: Method) -> str:
+    if method.signed:
+        return "signed"
+    cut = any(parameter.name == "sign" for parameter in method.parameters)
+    return "cut off: either what raises the score or what lowers it" if cut else "none"
 
 
 def parameter_table(parameters: tuple[Parameter, ...]) -> str:

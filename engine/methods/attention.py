@@ -76,7 +76,7 @@ def self_attention(
     unit="share of attention flow",
     needs=lambda p: Needs(blocks=ALL if p["layers"] == "all" else 1),
     formula=(
-        r"R_i = \Big[\prod_{l=L-1}^{0} \tfrac{1}{2}\big(\bar A_l + I\big)\Big]_{0,i}, \quad "
+        r"R_i = \Big[\prod_{l=L-1}^{0} \tfrac{1}{2}\big(\bar A_l + I\big)\Big]_{0,i}, \\"
         r"\bar A_l = \frac{1}{h} \sum_{m=1}^{h} A^{(m)}_l"
     ),
     departures="Grad-ECLIP's evaluation multiplies one block only (layers='last').",

@@ -35,6 +35,12 @@ START = 5.0  # first value of alpha: nearly all information passes
     unit="nats per token",
     own_score="mean cosine over 10 noisy passes through the bottleneck",
     needs=Needs(blocks=0),
+    formula=(
+        r"R_i = \sum_w \mathrm{KL}\big(\mathcal{N}(\mu_{i,w}, \sigma_{i,w}^2) "
+        r"\,\Vert\, \mathcal{N}(0, 1)\big), \\"
+        r"\mu = \mathrm{sigmoid}(\alpha)\, x, \quad \sigma = 1 - \mathrm{sigmoid}(\alpha), \\"
+        r"\alpha \text{ lowers } \beta\, \overline{\mathrm{KL}} - \bar c(\mu + \sigma \varepsilon)"
+    ),
     departures=(
         "The authors embed prompts without causal mask and project them twice (label='authors'), which is "
         "not the model's text embedding. Their default is layer 9, which shallow models lack; ours is three "

@@ -32,8 +32,8 @@ def _eclip_needs(params: Mapping[str, Any]) -> Needs:
     unit="cosine per patch",
     needs=_eclip_needs,
     formula=(
-        r"R_i = \mathrm{relu}\Big(\lambda_i \sum_w \frac{\partial c}{\partial o_{0,w}}\, v_{i,w}\Big), \quad "
-        r"\lambda_i = \mathrm{mm}_{01}\big(\cos(q_0, k_i)\big)"
+        r"R_i = \mathrm{relu}\Big(\lambda_i \sum_w \frac{\partial c}{\partial o_{0,w}}\, v_{i,w}\Big), \\"
+        r"\lambda_i = \mathrm{mm}_{01}\big(\cos(\tilde q_0, \tilde k_i)\big)"
     ),
     departures=(
         "The authors' code recomputes the last block with one head of full width (heads='single'), so it "
@@ -106,6 +106,10 @@ def _key_likeness(trace: Trace, layer: Layer, projected: bool) -> Tensor:
     cost="1 forward, 1 backward to the last block",
     unit="cosine per unit of attention",
     needs=lambda p: Needs(blocks=1, grads=1, wrt=("attn",), single=int(p["heads"] == "single")),
+    formula=(
+        r"R_i = \mathrm{relu}\Big(\lambda_i \sum_{m=1}^{h} \frac{\partial c}{\partial A^{(m)}_{0,i}}\Big), \\"
+        r"\lambda_i = \mathrm{mm}_{01}\big(\cos(\tilde q_0, \tilde k_i)\big)"
+    ),
     departures=(
         "Written from the paper's statement that it equals Grad-ECLIP, which the chain rule then fixes; its "
         "own code was not seen. Attention values do not enter: times them, it would be another map."
@@ -140,7 +144,7 @@ def attention_eclip(trace: Trace, *, heads: Heads = "model", sign: Sign = "posit
     unit="cosine per patch, up to the number of tokens",
     needs=lambda p: Needs(blocks=1, grads=1, wrt=("x",), single=int(p["heads"] == "single")),
     formula=(
-        r"R_i = \mathrm{relu}\Big(\sum_w \bar g_w\, x_{i,w}\Big), \quad "
+        r"R_i = \mathrm{relu}\Big(\sum_w \bar g_w\, x_{i,w}\Big), \\"
         r"\bar g_w = \frac{1}{N} \sum_{j=0}^{N-1} \frac{\partial c}{\partial x_{j,w}}"
     ),
     departures="Grad-ECLIP's evaluation computes it in the single-head forward pass (heads='single').",

@@ -33,6 +33,10 @@ Pixels = Annotated[bool, Help("the map over pixels instead of its sums over patc
     cost="32 forwards, 32 backwards to the pixels per prompt",
     unit="cosine gained over the baseline",
     needs=Needs(blocks=0),
+    formula=(
+        r"R_i = \sum_{p \in P_i} (X_p - X'_p) \int_0^1 "
+        r"\frac{\partial c}{\partial X_p}\big(X' + t\,(X - X')\big)\, \mathrm{d}t"
+    ),
     departures="The integral is taken by Gauss-Legendre quadrature, where the paper sums equal steps.",
     bibtex="""@inproceedings{sundararajan2017axiomatic,
   title={Axiomatic Attribution for Deep Networks},
@@ -79,6 +83,11 @@ def integrated_gradients(
     cost="25 forwards, 25 backwards to the pixels per prompt",
     unit="slope of the cosine",
     needs=Needs(blocks=0),
+    formula=(
+        r"R_i = \sum_{p \in P_i} \Big|\frac{1}{n} \sum_{k=1}^{n} "
+        r"\frac{\partial c}{\partial X_p}(X + s\, \varepsilon_k)\Big|, \\"
+        r"s = \sigma\, (\max X - \min X), \quad \varepsilon_k \sim \mathcal{N}(0, 1)"
+    ),
     departures=(
         "The paper shows the largest channel's magnitude; here a patch has the sum over its pixels' channels."
     ),

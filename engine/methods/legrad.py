@@ -34,6 +34,11 @@ def _needs(params: Mapping[str, Any]) -> Needs:
     unit="cosine per unit of attention",
     own_score="cosine of the prompt and the mean of all tokens after the block, for each block its own",
     needs=_needs,
+    formula=(
+        r"R_i = \sum_l \frac{1}{h N} \sum_{m=1}^{h} \sum_{j=0}^{N-1} "
+        r"\mathrm{relu}\Big(\frac{\partial S_l}{\partial A^{(m)}_{l,j,i}}\Big), \\"
+        r"S_l = \cos\Big(f_T, \mathrm{project}\Big(\frac{1}{N} \sum_{j=0}^{N-1} x_{l+1,j}\Big)\Big)"
+    ),
     departures=(
         "The authors' package gives other maps on open_clip newer than 2.23, where its own forward pass is "
         "wrong; this is the formula on the model as it is. It resizes the position embedding with "

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     cost="2000 forwards, shared by all prompts",
     unit="mean score while the place is shown",
     needs=Needs(blocks=0),
+    formula=(
+        r"R_i = \frac{1}{|P_i|} \sum_{p \in P_i} \frac{1}{n \rho} \sum_{k=1}^{n} c(X \odot M_k)\, M_{k,p}, \\"
+        r"\rho\text{: the share of cells that a mask shows}"
+    ),
     departures=(
         "As in the authors' code the normalised input is multiplied, so that the mean colour of the training "
         "images hides a place, not black. The masks come from a seeded generator of their own, the same on "
@@ -92,6 +96,10 @@ def masked_relevance(
     cost="1 forward per position of the window, shared by all prompts",
     unit="cosine lost when the place is hidden",
     needs=Needs(blocks=0),
+    formula=(
+        r"R_i = \frac{1}{|W_i|} \sum_{w \in W_i} \big(c(X) - c(X \odot (1 - w))\big), \\"
+        r"W_i\text{: the windows that hide patch } i"
+    ),
     departures="The paper slides a grey square over pixels; here it steps from patch to patch of the model.",
     bibtex="""@inproceedings{zeiler2014visualizing,
   title={Visualizing and Understanding Convolutional Networks},
@@ -156,6 +164,10 @@ def _windows(grid: tuple[int, int], window: int, stride: int) -> Tensor:
     cost="1 forward per token",
     unit="cosine lost without the token",
     needs=Needs(blocks=0),
+    formula=(
+        r"R_i = c(X) - c(X_{\setminus i}), \\"
+        r"X_{\setminus i}\text{: the prompt without token } i"
+    ),
     departures="The paper erases a word's vector; here the token itself goes and those behind it move up.",
     bibtex="""@article{li2016understanding,
   title={Understanding Neural Networks through Representation Erasure},

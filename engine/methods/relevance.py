@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         blocks=ALL if p["layers"] == "all" else 1, grads=ALL if p["layers"] == "all" else 1, wrt=("attn",)
     ),
     formula=(
-        r"R_i = \Big[\prod_{l=L-1}^{0} \big(I + C_l\big)\Big]_{0,i}, \quad "
+        r"R_i = \Big[\prod_{l=L-1}^{0} \big(I + C_l\big)\Big]_{0,i}, \\"
         r"C_l = \frac{1}{h} \sum_{m=1}^{h} \mathrm{relu}\Big(A^{(m)}_l "
         r"\odot \frac{\partial S}{\partial A^{(m)}_l}\Big)"
     ),
@@ -84,6 +84,11 @@ def _carried(flow: Tensor, factor: float, attn: Tensor, gradient: Tensor) -> Ten
     cost="1 forward, 1 backward to the last block",
     unit="relevance",
     needs=Needs(blocks=ALL, grads=1, wrt=("attn",)),
+    formula=(
+        r"R_i = \Big[\prod_{l=L-1}^{0} \big(I + C_l\big)\Big]_{0,i}, \\"
+        r"C_l = \frac{1}{h} \sum_{m=1}^{h} \mathrm{relu}\Big(A^{(m)}_l "
+        r"\odot \frac{\partial c}{\partial A^{(m)}_{L-1}}\Big)"
+    ),
     departures=(
         "The gradient of the last block weighs the attention of every block, head by head, although heads of"
         " different blocks have nothing in common. The project's 'all grads' is game(scale='cosine'), its "
@@ -127,6 +132,10 @@ def _row_of_heads(trace: Trace, attn: Tensor) -> Tensor:
     cost="1 forward, 1 backward",
     unit="relevance",
     needs=Needs(blocks=ALL, grads=ALL, wrt=("attn",)),
+    formula=(
+        r"R_i = \sum_{l=0}^{L-1} \sum_{m=1}^{h} "
+        r"\Big|\frac{\partial c}{\partial A^{(m)}_{l,0,i}}\Big|\, A^{(m)}_{l,0,i}"
+    ),
     departures=(
         "How the matrix becomes a map is not said there; the pooled token's row and the mean row are offered."
     ),

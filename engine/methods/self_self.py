@@ -38,6 +38,11 @@ AS_IT_IS = "The prompt is taken as it is; the authors average it over templates.
     ),
     url="https://arxiv.org/abs/2312.01597",
     needs=Needs(blocks=1),
+    formula=(
+        r"R_i = \cos\big(f_T, \mathrm{project}(\mathrm{finish}(x_i, u_i))\big), \\"
+        r"u = \Big[\mathrm{softmax}\Big(\tfrac{q q^\top}{\sqrt d}\Big) "
+        r"+ \mathrm{softmax}\Big(\tfrac{k k^\top}{\sqrt d}\Big)\Big]\, v"
+    ),
     departures=AS_IT_IS,
     bibtex="""@inproceedings{wang2024sclip,
   title={{SCLIP}: Rethinking Self-Attention for Dense Vision-Language Inference},
@@ -66,6 +71,10 @@ def sclip(trace: Trace, *, sign: SignOfSigned = "signed") -> Tensor:
     ),
     url="https://arxiv.org/abs/2407.12442",
     needs=Needs(blocks=1),
+    formula=(
+        r"R_i = \cos\big(f_T, \mathrm{project}(\tilde u_i)\big), \\"
+        r"u = \mathrm{softmax}\Big(\tfrac{q q^\top}{\sqrt d}\Big)\, v"
+    ),
     departures=AS_IT_IS,
     bibtex="""@inproceedings{lan2024clearclip,
   title={{ClearCLIP}: Decomposing {CLIP} Representations for Dense Vision-Language Inference},
@@ -91,6 +100,11 @@ def clearclip(trace: Trace, *, sign: SignOfSigned = "signed") -> Tensor:
     ),
     url="https://arxiv.org/abs/2404.08181",
     needs=Needs(blocks=1),
+    formula=(
+        r"R_i = \cos\big(f_T, \mathrm{project}(\tilde u_i)\big), \\"
+        r"u = \mathrm{softmax}\Big(\tfrac{k k^\top}{\sqrt d} + w\Big)\, v, \\"
+        r"w_{ij} = \exp\Big(-\frac{\lVert i - j \rVert^2}{2 \sigma^2}\Big)"
+    ),
     departures=AS_IT_IS + " The refinement by pixel-adaptive masks is left out.",
     bibtex="""@inproceedings{hajimiri2025naclip,
   title={Pay Attention to Your Neighbours: Training-Free Open-Vocabulary Semantic Segmentation},
@@ -124,6 +138,11 @@ def naclip(
     ),
     url="https://arxiv.org/abs/2312.00878",
     needs=Needs(blocks=GEM_BLOCKS),
+    formula=(
+        r"R_i = \cos\big(f_T, \mathrm{project}(z_{L,i})\big), \\"
+        r"z_{L-6} = x_{L-6}, \quad z_{l+1} = z_l + \tilde u_l, \\"
+        r"u_l = \frac{1}{3} \sum_{p \in \{q, k, v\}} \mathrm{softmax}(\tau\, \hat p_l \hat p_l^\top)\, v_l"
+    ),
     departures=(
         "The prompt is taken as it is; the authors write 'a photo of a' before it. Models of fewer than 6 "
         "blocks use all of theirs."

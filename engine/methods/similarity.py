@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     cost="1 forward, shared by all prompts",
     unit="cosine times key similarity",
     needs=Needs(blocks=1),
-    formula=r"R_i = \cos\big(f_T, \mathrm{project}(\mathrm{finish}(x_i, v_i))\big)\; \cos(k_0, k_i)",
+    formula=(
+        r"R_i = \cos\big(f_T, \mathrm{project}(\mathrm{finish}(x_i, v_i))\big)\, "
+        r"\cos(\tilde k_0, \tilde k_i)"
+    ),
     departures=(
         "The paper has neither the residual, nor the MLP, nor the weighting by the class token's key; "
         "Grad-ECLIP's authors added them, and the published comparison uses them."

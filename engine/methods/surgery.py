@@ -33,6 +33,12 @@ TEMPERATURE = 2.0  # of the softmax that weighs prompts: not the model's logit s
     mixes_prompts=lambda p: p["features"] and p["against"] == "prompts",
     own_score="cosine of each patch's own feature and the prompt in 85 templates",
     needs=Needs(blocks=BLOCKS),
+    formula=(
+        r"R_{i,j} = w_j\, f_i \cdot t_j - \frac{1}{n} \sum_{k=1}^{n} w_k\, f_i \cdot t_k, \\"
+        r"w_j = n\, \mathrm{softmax}_j(2\, f_0 \cdot t_j), \\"
+        r"f_i = \mathrm{project}(z_{L,i}), \quad z_{L-6} = x_{L-6}, \quad z_{l+1} = z_l + \tilde u_l, \\"
+        r"u_l = \mathrm{softmax}\Big(\tfrac{v_l v_l^\top}{\sqrt d}\Big)\, v_l"
+    ),
     departures=(
         "With several prompts a map depends on all of them. Grad-ECLIP's evaluation sets one prompt before "
         "59 fixed words (against='words') and takes the unit length along the wrong axis (unit='tokens'). "

@@ -273,7 +273,7 @@ def test_a_model_that_lacks_a_requirement_is_refused_with_the_reason(name):
 @pytest.mark.parametrize("name", METHODS)
 def test_is_fully_described(name):
     m = METHODS[name]
-    assert m.title and m.summary and m.family and m.cost and m.unit and m.version >= 1
+    assert m.title and m.summary and m.family and m.cost and m.unit and m.formula and m.version >= 1
     assert set(m.requires) <= FEATURES and m.branches and set(m.branches) <= {"image", "text"}
     assert all(p.help for p in m.parameters)
     if m.year:
