@@ -37,6 +37,11 @@ class State:
     words: the selected word's place from 1, or 'first-last' of a phrase; '' for none. word_map: what a word's
     map explains: the prompt less the prompt without it, the word alone, or the whole prompt. word_method: one
     of `methods` for the large map, '' for the first. region: patches, as 'row,from-to' from 1, joined by ';'.
+
+    Of the Benchmark page. metrics: names in the engine, () for the usual ones. first: so many images of the
+    set, 0 for all. most_prompts: of an image, 0 for all. run: id of the run that is shown, '' for none.
+    against: what the run's methods are compared with: '' for nothing, 'controls' for the best control of each
+    metric, or a spec. run_metric, run_method: the metric and the method that are looked at, '' for the first.
     """
 
     image_set: str = "scenes"
@@ -74,3 +79,10 @@ class State:
     word_map: str = _choice("difference", "alone", "whole")
     word_method: str = ""
     region: str = ""
+    metrics: tuple[str, ...] = ()
+    first: float = _number(0, 0, 100_000)
+    most_prompts: float = _number(0, 0, 1000)
+    run: str = ""
+    against: str = ""
+    run_metric: str = ""
+    run_method: str = ""
