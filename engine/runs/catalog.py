@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.runs.meanings import MEANINGS
 from engine.types import SidelightError
 
 
@@ -19,6 +20,11 @@ class Metric:
     unit: str
     masks: bool = False
     default: bool = False
+
+    @property
+    def meaning(self) -> str:
+        """What it says, in a sentence."""
+        return MEANINGS[self.name]
 
 
 _ALL = (
