@@ -5,13 +5,16 @@ never imported by a page: stored maps are read without it, the others are comput
 """
 
 from dashboard.gateway import (
+    benchmark,
     collection,
+    curves,
     exports,
     layers,
     maps,
     models,
     pictures,
     prompts,
+    runs,
     session,
     uploads,
     words,
@@ -19,13 +22,16 @@ from dashboard.gateway import (
 )
 
 __all__ = [
+    "benchmark",
     "collection",
+    "curves",
     "exports",
     "layers",
     "maps",
     "models",
     "pictures",
     "prompts",
+    "runs",
     "session",
     "uploads",
     "words",

@@ -3,6 +3,7 @@ torch."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from statistics import median
 
 from engine.catalog import describe
 from engine.datasets import Item
+from engine.models import Model
 from engine.runs.catalog import DEFAULT, METRICS
 from engine.runs.controls import is_control
 from engine.runs.folder import RESULTS
@@ -21,6 +23,7 @@ from engine.types import SidelightError
 BACKWARD = 2  # forward passes that one backward pass costs
 OF_PERTURBATION = {"road": 18, "saco": 11, "mu_fidelity": 200, "infidelity": 200}  # inputs a map
 STEADY = 11  # pictures of which max-sensitivity wants a map
+TIMED = 16  # inputs
 DEPTHS = 4  # models with random weights that randomisation asks
 
 
@@ -78,6 +81,19 @@ def _of_method(spec: Spec, targets: int, request: RunRequest) -> int:
         return params["masks"]
     times = 10 * params["steps"] // 2 if name == "m2ib" else params.get("steps") or params.get("samples") or 1
     return times * (1 + BACKWARD) * targets if times > 1 else 1 + BACKWARD * targets
+
+
+def seconds_a_pass(model: Model) -> float:
+    """Wall time of one input of the model's image tower, in a batch and once it is warm. Loads torch."""
+    import torch
+
+    inputs = torch.zeros(TIMED, 3, *model.info.preprocess.size, device=model.device)
+    with model.lock, torch.no_grad():
+        for _ in range(2):  # the first time is longer
+            started = time.perf_counter()
+            model.image.embed(inputs).sum().item()  # waits for the device
+            seconds = time.perf_counter() - started
+    return seconds / TIMED
 
 
 def seconds_an_image(folder: Path) -> float | None:

@@ -22,10 +22,8 @@ def write_tables(folder: Path, result: RunResult) -> None:
     """table.parquet and table.csv, one row an image, target, method and metric; summary.csv, summary.md; and
     controls.csv, where each metric's best control is the reference."""
     rows = as_table(result.rows, Row)
-    buffer = io.BytesIO()
-    parquet.write_table(rows, buffer)
     for name, content in (
-        ("table.parquet", buffer.getvalue()),
+        ("table.parquet", as_parquet(rows)),
         ("table.csv", as_csv(rows)),
         ("summary.csv", as_csv(as_table(result.summary, Estimate))),
         ("controls.csv", as_csv(as_table(against_controls(result), Estimate))),
@@ -39,6 +37,13 @@ def as_table(rows: Sequence[Row] | Sequence[Estimate], kind: type) -> pa.Table:
     types = {"str": pa.string(), "float": pa.float64(), "int": pa.int64(), "float | None": pa.float64()}
     schema = pa.schema([(field.name, types[field.type]) for field in fields(kind)])
     return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    """The table as a Parquet file."""
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    return buffer.getvalue()
 
 
 def as_csv(table: pa.Table) -> bytes:

@@ -1,0 +1,271 @@
+"""Benchmark runs: what one asks and costs, and the worker that does it into its folder (see runs)."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard.choices import State
+from dashboard.gateway import collection, models, runs, work
+from engine.types import Cancelled, Progress, SidelightError
+
+if TYPE_CHECKING:
+    from engine.datasets import Item
+    from engine.jobs import Job, Jobs
+    from engine.runs import Metric, RunRequest, RunResult, RunStatus
+
+TIME = "milliseconds"  # measured in every run from here, for it costs nothing
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A run as the worker gets it."""
+
+    id: str
+    request: RunRequest
+
+    @property
+    def device(self) -> str:
+        """Where it is computed."""
+        return self.request.device
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a model is. seconds: of one input of its image tower, among others in a batch. failures: none,
+    see engine.jobs."""
+
+    seconds: float
+    failures: tuple[()] = ()
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """Asks for a model's pace."""
+
+    model: str
+    pretrained: str | None
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run will take. passes: inputs of the image tower; seconds: None while the model's pace is not
+    known."""
+
+    images: int
+    passes: int
+    seconds: float | None
+
+
+# What can be asked
+
+
+def metrics() -> Mapping[str, Metric]:
+    """The metrics by name."""
+    from engine.runs import METRICS
+
+    return METRICS
+
+
+def wanted_metrics(state: State) -> tuple[str, ...]:
+    """The state's metrics that there are, in the order of the catalog; the usual ones where it names none."""
+    from engine.runs import DEFAULT, METRICS
+
+    named = [name for name in METRICS if name in state.metrics]
+    return tuple(named) or (*DEFAULT, TIME)
+
+
+def controls() -> tuple[str, ...]:
+    """The specs that are in every run, for they know nothing of the model."""
+    from engine.curves import CONTROLS
+
+    return CONTROLS
+
+
+def is_control(spec: str) -> bool:
+    """Whether a spec is a control, with any parameters."""
+    return spec.partition("(")[0] in controls()
+
+
+def has_regions(image_set: str) -> bool:
+    """Whether any image of a set has an object whose place is known."""
+    items = collection.image_set(image_set).items
+    return any(o.mask or o.bbox or o.runs for item in items for o in item.objects)
+
+
+def request(state: State) -> RunRequest:
+    """The run that the state asks for; SidelightError where it has no method of images."""
+    from engine.runs import RunRequest
+
+    known = models.methods()
+    specs = [spec for spec in state.methods if "image" in known[spec.partition("(")[0]].branches]
+    if not specs:
+        raise SidelightError("Choose at least one method.")
+    return RunRequest(
+        set=state.image_set,
+        specs=tuple(specs),
+        metrics=wanted_metrics(state),
+        model=state.model,
+        pretrained=state.pretrained or None,
+        resize=state.resize,
+        first=int(state.first) or None,
+        targets=int(state.most_prompts) or None,
+    )
+
+
+def run_id(asked: RunRequest) -> str:
+    """The id of a run: equal where the request, the images and the weights are."""
+    from engine.runs import question
+
+    text = "\n".join((question(asked), *(item.id for item in _items(asked))))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _items(asked: RunRequest) -> tuple[Item, ...]:
+    return collection.image_set(asked.set).items[: asked.first]
+
+
+def cost(asked: RunRequest) -> Cost:
+    """What a run will take, by the pace of earlier runs of the model here, or else of the model itself."""
+    from engine.runs.cost import passes
+
+    items = _items(asked)
+    total = passes(asked, items)
+    pace = _pace_of_runs(asked) or _pace_of_model(asked)
+    return Cost(len(items), total, pace and pace * total)
+
+
+def _pace_of_runs(asked: RunRequest) -> float | None:
+    """Seconds a pass of the latest run of the same weights."""
+    from engine.runs import result
+    from engine.runs.cost import passes, seconds_an_image
+
+    info = models.describe(asked.model, asked.pretrained or "")
+    for run in runs.listed():
+        known = {s.name for s in collection.sets()}
+        if run.manifest["weights"] != info.digest or run.manifest["set"]["name"] not in known:
+            continue
+        seconds = seconds_an_image(runs.folder(run.id))
+        earlier = result(runs.folder(run.id)).request if seconds else None
+        if earlier is not None and (total := passes(earlier, _items(earlier))):
+            return seconds * len(_items(earlier)) / total
+    return None
+
+
+def _pace_of_model(asked: RunRequest) -> float | None:
+    """Seconds a pass, measured for this; None while that is under way, or there are no weights yet."""
+    if not models.describe(asked.model, asked.pretrained or "").digest:
+        return None
+    job = _paces().get((asked.model, asked.pretrained))
+    if job is None:
+        job = jobs().submit(Measuring(asked.model, asked.pretrained))
+        _paces()[asked.model, asked.pretrained] = job
+        work.wait(job)
+    return job.result.seconds if job.state == "done" else None
+
+
+@st.cache_resource(show_spinner=False)
+def _paces() -> dict[tuple[str, str | None], Job]:
+    return {}
+
+
+# The worker
+
+
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """The queue of runs, apart from that of the pages: nobody's maps wait for somebody's run to end."""
+    from engine.jobs import Jobs
+
+    return Jobs(_answer, question=repr, lane=_lane)
+
+
+def _lane(asked: Asked | Measuring) -> str:
+    return f"{'pace' if isinstance(asked, Measuring) else 'runs'} on {asked.device}"
+
+
+def _answer(
+    asked: Asked | Measuring,
+    progress: Callable[[Progress | RunStatus], None],
+    cancelled: Callable[[], bool],
+) -> RunResult | Pace:
+    """What a worker does: a run into its folder, or a model's pace."""
+    from engine.models import load
+    from engine.runs import run
+    from engine.runs.cost import seconds_a_pass
+
+    def say(stage: str) -> None:
+        if cancelled():
+            raise Cancelled("The run was stopped before it began.")
+        progress(Progress(0, 0, stage))
+
+    of = asked if isinstance(asked, Measuring) else asked.request
+    model = load(of.model, of.pretrained, of.device, say)
+    if isinstance(asked, Measuring):
+        return Pace(seconds_a_pass(model))
+    say("Looking for the first image")
+    return run(asked.request, runs.folder(asked.id), progress, cancelled, model)
+
+
+@st.cache_resource(show_spinner=False)
+def _started() -> dict[str, Job]:
+    """The jobs of this server by the id of their run."""
+    return {}
+
+
+def start(asked: RunRequest) -> str:
+    """Start a run, or join it where it is under way; its id. One that is whole is not measured again."""
+    id = run_id(asked)
+    if not (runs.exists(id) and runs.is_whole(runs.status(id))):
+        _submit(Asked(id, asked))
+    return id
+
+
+def go_on(id: str) -> None:
+    """Take up a run where it was left; SidelightError where what it measured is no longer there."""
+    asked, manifest = runs.found(id).request, runs.found(id).manifest
+    digest = models.describe(asked.model, asked.pretrained or "").digest
+    if [item.id for item in _items(asked)] != manifest["images"] or digest not in ("", manifest["weights"]):
+        raise SidelightError(
+            "The set or the model has changed since this run began, so it cannot go on; its results stay, "
+            "and a new run measures what is there now."
+        )
+    _submit(Asked(id, asked))
+
+
+def _submit(asked: Asked) -> None:
+    _started()[asked.id] = jobs().submit(asked, again=True)
+
+
+def job(id: str) -> Job | None:
+    """The job of a run since the server started, or None."""
+    return _started().get(id)
+
+
+def is_active(id: str) -> bool:
+    """Whether a run waits or is under way."""
+    there = job(id)
+    return there is not None and there.state in ("queued", "running")
+
+
+def cancel(id: str) -> None:
+    there = job(id)
+    if there is not None:
+        jobs().cancel(there.id)
+
+
+def remove(id: str) -> None:
+    """Remove a run and its results; SidelightError while it is under way, or where the folder stays."""
+    if is_active(id):
+        raise SidelightError("The run is under way; cancel it first.")
+    try:
+        shutil.rmtree(runs.folder(id))
+    except OSError as error:
+        raise SidelightError(f"The run cannot be removed ({error.strerror}).") from error
+    _started().pop(id, None)
