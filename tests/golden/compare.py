@@ -51,7 +51,8 @@ def judge(key: Key) -> Verdict:
     except Exception as error:  # one key that cannot be computed must not hide the verdict on the others
         return Verdict(key.name, None, recipe.limit, f"failed: {type(error).__name__}: {error}")
     recorded = recipe.recorded(key.recorded)
-    error = relative_error(ours[0] if key.case.single else ours, recorded)
+    lacks_axis = key.case.single and ours.ndim == recorded.ndim + 1  # what no image has a part in has none
+    error = relative_error(ours[0] if lacks_axis else ours, recorded)
     shapes = "" if np.isfinite(error) else f" (shapes {ours.shape} and {recorded.shape}, or NaN elsewhere)"
     return Verdict(
         key.name, error, recipe.limit, "" if error <= recipe.limit else f"out of tolerance{shapes}"

@@ -84,7 +84,12 @@ def gather(
     case: Case, spec: str, branch: Branch, read: Callable[[Map], Any], targets: tuple[Target, ...] = ()
 ) -> np.ndarray:
     """`read` of every map, [I Q ...]."""
-    return np.array([[read(m) for m in found.maps] for found in explanations(case, spec, branch, targets)])
+    targets = targets or tuple(map(Target, case.prompts))
+    each = []
+    for found in explanations(case, spec, branch, targets):
+        by_target = {m.target: read(m) for m in found.maps}  # equal targets are one map
+        each.append([by_target[target.label] for target in targets])
+    return np.array(each)
 
 
 def maps(case: Case, spec: str, targets: tuple[Target, ...] = ()) -> np.ndarray:
