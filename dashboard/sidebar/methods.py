@@ -23,6 +23,27 @@ SIGNS = {
 
 def draw() -> None:
     shown = state.current()
+    choose()
+    row = st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom")
+    with row.popover("Parameters", icon=":material/tune:"):
+        _parameters(gateway.models.methods())
+    sign = fields.key("sign", shown.sign)
+    row.selectbox(
+        "Evidence",
+        list(SIGNS),
+        index=list(SIGNS).index(shown.sign),
+        format_func=SIGNS.get,
+        key=sign,
+        label_visibility="collapsed",
+        on_change=fields.then(sign, lambda chosen: state.update(sign=chosen)),
+        help="For: what raises the score. Against: what lowers it. Own: as each method is defined; a method "
+        "without a sign stays as it is.",
+    )
+
+
+def choose() -> None:
+    """The list of methods alone."""
+    shown = state.current()
     known = gateway.models.methods()
     chosen = fields.key("methods", list(shown.methods))
     st.multiselect(
@@ -36,21 +57,6 @@ def draw() -> None:
         on_change=fields.then(chosen, _choose),
     )
     notes.show("methods")
-    row = st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom")
-    with row.popover("Parameters", icon=":material/tune:"):
-        _parameters(known)
-    sign = fields.key("sign", shown.sign)
-    row.selectbox(
-        "Evidence",
-        list(SIGNS),
-        index=list(SIGNS).index(shown.sign),
-        format_func=SIGNS.get,
-        key=sign,
-        label_visibility="collapsed",
-        on_change=fields.then(sign, lambda chosen: state.update(sign=chosen)),
-        help="For: what raises the score. Against: what lowers it. Own: as each method is defined; a method "
-        "without a sign stays as it is.",
-    )
 
 
 def _choose(typed: list[str]) -> None:
