@@ -80,12 +80,10 @@ def m2ib(
     depth = trace.depth
     if depth < 2:
         raise Unsupported("M2IB needs a block behind its bottleneck, and this branch has one block only.")
-    # Behind the last block nothing but the pooled token reaches the score.
+    # Behind the last block nothing but the pooled token reaches the score: only who asks for it gets that.
     layer = min(3 * depth // 4, depth - 2) if layer is None else layer
-    if layer > depth - 2:
-        raise SidelightError(
-            f"m2ib: layer={layer} leaves no block behind it; this branch takes 0 to {depth - 2}."
-        )
+    if layer >= depth:
+        raise SidelightError(f"m2ib: layer={layer} is not there; this branch takes 0 to {depth - 1}.")
     relevance = trace.embedding.new_zeros(len(trace.queries), *trace.content.shape)
     for group in _groups(trace, label):
         problem = Bottleneck(group.encoder, group.start(layer), group.row, layer + 1, group.score, beta)

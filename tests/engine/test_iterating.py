@@ -155,11 +155,12 @@ def test_m2ib_seeds_differ_a_little_and_repeat_exactly():
     assert np.corrcoef(first, other)[0, 1] > 0.5
 
 
-@pytest.mark.parametrize(("last", "branch"), [(1, "image"), (0, "text")])
-def test_m2ib_says_which_layers_have_a_block_behind_them(last, branch):
+@pytest.mark.parametrize(("last", "branch"), [(2, "image"), (1, "text")])
+def test_m2ib_says_which_layers_are_there(last, branch):
     (refused,) = relevances(_question(branch), [parse(f"m2ib(layer={last + 1})")])
-    assert f"layer={last + 1} leaves no block behind it; this branch takes 0 to {last}" in refused.reason
-    assert torch.equal(_values("m2ib", _question(branch)), _values(f"m2ib(layer={last})", _question(branch)))
+    assert f"layer={last + 1} is not there; this branch takes 0 to {last}" in refused.reason
+    before_the_last = _values(f"m2ib(layer={last - 1})", _question(branch))
+    assert torch.equal(_values("m2ib", _question(branch)), before_the_last)
 
 
 def test_m2ib_refuses_a_model_of_one_block():
