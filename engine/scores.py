@@ -75,7 +75,8 @@ def compute(
     say("comparing image and words")
     prepared = images.prepare(request.image, model.info.preprocess, request.resize)
     with model.lock, exact_float32():
-        model.embed_texts(_texts(lacking))  # in one batch; the question then finds them embedded
+        if texts := _texts(lacking):
+            model.embed_texts(texts)  # in one batch; the question then finds them embedded
         scores = plain_scores(image_question(model, prepared, lacking, request.resize))[0]
     for target, score in zip(lacking, scores.tolist(), strict=True):
         store.put(_key(request, model.info, target), {"score": np.float32(score).reshape(1)}, {})
@@ -84,8 +85,13 @@ def compute(
 
 
 def _texts(targets: list[Target]) -> list[str]:
-    plain = [t for t in targets if t.kind in ("text", "difference")]
-    return [text for t in plain for text in ((t.text, t.minus) if t.kind == "difference" else (t.text,))]
+    """What the targets embed as it stands, outside templates."""
+    each = {
+        "text": lambda t: (t.text,),
+        "difference": lambda t: (t.text, t.minus),
+        "class": lambda t: t.classes,
+    }
+    return [text for t in targets if t.kind in each for text in each[t.kind](t)]
 
 
 def _key(request: Request, info: ModelInfo, target: Target) -> dict[str, Any]:

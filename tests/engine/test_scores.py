@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from open_clip import OPENAI_IMAGENET_TEMPLATES
 
-from engine import Request, Target, scores
+from engine import Request, Target, images, scores
 from engine import explain as ask
 from engine.store import Store
 from engine.types import Cancelled, SidelightError
-from tests.engine.tiny import picture, tiny_model
+from tests.engine.tiny import picture, tiny_clip, tiny_model
 
 TARGETS = (
     Target("a red dog"),
@@ -70,3 +73,55 @@ def test_scores_are_float32_of_their_own_key(store):
     values = scores.stored(REQUEST, store, tiny_model().info).values
     assert set(values) == {t.label for t in TARGETS}
     assert all(np.float32(v) == v for v in values.values())
+
+
+EMOTIONS = ("joy", "sadness", "anger", "fear", "disgust", "surprise", "a mixed feeling")
+
+
+def unit_embeddings(*texts):
+    """open_clip's own, of texts [p e] and of the request's image [e], in float64."""
+    model = tiny_model()
+    seen = images.prepare(REQUEST.image, model.info.preprocess, REQUEST.resize)
+    with torch.no_grad():
+        words = [tiny_clip().encode_text(model.token_ids([text]), normalize=True)[0] for text in texts]
+        image = tiny_clip().encode_image(torch.as_tensor(seen.pixels)[None], normalize=True)[0]
+    return torch.stack(words).double().numpy(), image.double().numpy()
+
+
+def test_class_probabilities_are_the_softmax_at_the_models_own_logit_scale(store):
+    targets = tuple(Target(name, "class", classes=EMOTIONS) for name in EMOTIONS)
+    found = scores.compute(replace(REQUEST, targets=targets), store, loaded=tiny_model()).values
+    texts, image = unit_embeddings(*EMOTIONS)
+    scale = math.exp(float(tiny_clip().logit_scale.detach()))
+    weights = [math.exp(scale * sum(a * b for a, b in zip(text, image, strict=True))) for text in texts]
+    expected = {
+        target.label: weight / sum(weights) for target, weight in zip(targets, weights, strict=True)
+    }
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert sum(found.values()) == pytest.approx(1, abs=1e-6)
+    assert sorted(found, key=found.get) == sorted(expected, key=expected.get)  # the same ranking
+    assert max(found.values()) > 2 * min(found.values())
+
+
+def test_a_class_is_asked_among_its_own_list(store):
+    """One request may hold lists of different length; a lone class is certain."""
+    targets = (
+        Target("joy", "class", classes=EMOTIONS),
+        Target("joy", "class", classes=("fear", "joy")),
+        Target("joy", "class", classes=("joy",)),
+    )
+    few, two, alone = (
+        scores.compute(replace(REQUEST, targets=targets), store, loaded=tiny_model()).values[t.label]
+        for t in targets
+    )
+    texts, image = unit_embeddings("joy", "fear")
+    joy, fear = texts @ image * math.exp(float(tiny_clip().logit_scale.detach()))
+    assert two == pytest.approx(1 / (1 + math.exp(fear - joy)), abs=1e-6)
+    assert alone == pytest.approx(1) and few < two
+
+
+def test_an_ensemble_is_scored_by_the_mean_over_the_templates(store):
+    found = scores.compute(replace(REQUEST, targets=(Target("joy", "ensemble"),)), store, loaded=tiny_model())
+    texts, image = unit_embeddings(*(template("joy") for template in OPENAI_IMAGENET_TEMPLATES))
+    mean = texts.mean(0)
+    assert list(found.values.values()) == pytest.approx([mean @ image / np.linalg.norm(mean)], abs=1e-6)

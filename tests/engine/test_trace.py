@@ -100,13 +100,27 @@ def test_text_rows_end_at_the_end_of_text():
     assert trace.grid is None
 
 
-def test_precision_settings_are_restored_after_an_exception():
+@pytest.fixture
+def fast_matmul():
+    """The setting that a user of a GPU may have chosen, and what was set before it."""
     before = torch.backends.cuda.matmul.fp32_precision
     torch.backends.cuda.matmul.fp32_precision = "tf32"
-    try:
-        with pytest.raises(RuntimeError), exact_float32():
-            assert torch.backends.cuda.matmul.fp32_precision == "ieee"
-            raise RuntimeError
-        assert torch.backends.cuda.matmul.fp32_precision == "tf32"
-    finally:
-        torch.backends.cuda.matmul.fp32_precision = before
+    yield torch.backends.cuda.matmul
+    torch.backends.cuda.matmul.fp32_precision = before
+
+
+def test_precision_settings_are_restored_after_an_exception(fast_matmul):
+    with pytest.raises(RuntimeError), exact_float32():
+        assert fast_matmul.fp32_precision == "ieee"
+        raise RuntimeError
+    assert fast_matmul.fp32_precision == "tf32"
+
+
+def test_precision_stays_exact_until_the_last_of_two_threads_is_done(fast_matmul):
+    first, second = exact_float32(), exact_float32()  # of two threads whose passes overlap
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert fast_matmul.fp32_precision == "ieee"
+    second.__exit__(None, None, None)
+    assert fast_matmul.fp32_precision == "tf32"
