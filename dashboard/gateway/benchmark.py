@@ -99,6 +99,11 @@ def has_regions(image_set: str) -> bool:
     return any(o.mask or o.bbox or o.runs for item in items for o in item.objects)
 
 
+def items_of(image_set: str) -> tuple[Item, ...]:
+    """The images of a run's set, none where it is no longer here."""
+    return next((s.items for s in collection.sets() if s.name == image_set), ())
+
+
 def request(state: State) -> RunRequest:
     """The run that the state asks for; SidelightError where it has no method of images."""
     from engine.runs import RunRequest
@@ -168,6 +173,12 @@ def _pace_of_model(asked: RunRequest) -> float | None:
         _paces()[asked.model, asked.pretrained] = job
         work.wait(job)
     return job.result.seconds if job.state == "done" else None
+
+
+def is_measuring(asked: RunRequest) -> bool:
+    """Whether the pace of a run's model is being measured."""
+    there = _paces().get((asked.model, asked.pretrained))
+    return there is not None and there.state in ("queued", "running")
 
 
 @st.cache_resource(show_spinner=False)

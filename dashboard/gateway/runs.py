@@ -137,3 +137,10 @@ def latex(id: str, titles: Mapping[str, str]) -> str:
     from engine.runs.latex import latex
 
     return latex(found(id), titles)
+
+
+def figure(id: str, titles: Mapping[str, str], kind: str) -> bytes:
+    """Forest plots of all metrics as 'png', 'svg' or 'pdf'."""
+    from engine.runs import figures
+
+    return figures.forest(found(id), titles, kind)

@@ -1,0 +1,274 @@
+"""The charts of a run: forest plot, cost against quality, ranks across metrics.
+
+The colours stand out on light and dark paper alike: grey for the controls, orange for the method that is
+looked at.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import plotly.graph_objects as go
+
+from dashboard import gateway
+from dashboard.views import benchmark_text as text
+
+if TYPE_CHECKING:
+    from dashboard.views.benchmark_results import View
+    from engine.runs import Estimate
+
+METHOD, CONTROL, LOOKED = "#1f8fa0", "#8b979d", "#dd7f14"
+ROW = 25  # pixels a method
+GRID = "rgba(128, 140, 146, 0.22)"
+COSTS = ("milliseconds", "milliseconds_alone", "forward_passes")
+WRAP = 13  # characters of a metric's title in a line
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A chart and what it shows, for those who do not see it."""
+
+    figure: go.Figure
+    alt: str
+
+
+def forest(looked: View) -> Drawn:
+    """Mean and interval of each method by the chosen metric, or its difference to the reference."""
+    metric = gateway.benchmark.metrics()[looked.metric]
+    found = [e for spec in looked.specs if (e := _there(looked, spec, looked.metric)) is not None]
+    figure = go.Figure()
+    for colour, some in _kinds(looked, found):
+        ends = [_ends(e, bool(looked.against)) for e in some]
+        figure.add_scatter(
+            x=[middle for middle, _, _ in ends],
+            y=[found.index(e) for e in some],
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [_zero(high - middle) for middle, _, high in ends],
+                "arrayminus": [_zero(middle - low) for middle, low, _ in ends],
+                "thickness": 2,
+                "width": 0,
+            },
+            customdata=[[text.name(e.spec), _said(e, bool(looked.against))] for e in some],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+            mode="markers",
+            marker={"color": colour, "size": 9},
+        )
+    if looked.against:
+        figure.add_vline(0, line={"color": CONTROL, "width": 1, "dash": "dot"})
+    elif metric.higher is not None and (best := _best_control(found)) is not None:
+        figure.add_vline(best.mean, line={"color": CONTROL, "width": 1, "dash": "dot"})
+    _look(figure, ROW * len(found) + 70)
+    title = f"Difference in {metric.title} ({metric.unit})" if looked.against else text.axis(metric)
+    figure.update_xaxes(title=title, gridcolor=GRID, zeroline=False)
+    figure.update_yaxes(
+        tickvals=list(range(len(found))),
+        ticktext=[text.name(e.spec) for e in found],
+        range=[len(found) - 0.4, -0.6],
+        showgrid=False,
+        zeroline=False,
+    )
+    listed = "; ".join(f"{text.name(e.spec)} {_said(e, bool(looked.against))}" for e in found)
+    return Drawn(figure, f"{title}, with 95 % intervals, the best first: {listed}.")
+
+
+def cost(looked: View) -> Drawn | None:
+    """The chosen metric against what a map costs; None where the run measured no cost."""
+    known = gateway.benchmark.metrics()
+    costs = [name for name in COSTS if name in looked.metrics]
+    qualities = [name for name in looked.metrics if known[name].group != "time"]
+    if not costs or not qualities:
+        return None
+    price = known[costs[0]]
+    quality = known[looked.metric if looked.metric in qualities else qualities[0]]
+    means = {(e.spec, e.metric): e for e in looked.found.summary if e.images}
+    pairs = {
+        spec: (means[spec, price.name], means[spec, quality.name])
+        for spec in looked.specs
+        if (spec, price.name) in means and (spec, quality.name) in means
+    }
+    floor = min((p.mean for p, _ in pairs.values() if p.mean > 0), default=1.0) / 2
+    named = {*unbeaten({s: (p.mean, q.mean) for s, (p, q) in pairs.items()}, quality.higher), looked.method}
+    figure = go.Figure()
+    for colour, some in _kinds(looked, [q for _, q in pairs.values()]):
+        figure.add_scatter(
+            x=[max(pairs[q.spec][0].mean, floor) for q in some],
+            y=[q.mean for q in some],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": [_zero(q.high - q.mean) for q in some],
+                "arrayminus": [_zero(q.mean - q.low) for q in some],
+                "thickness": 1,
+                "width": 0,
+                "color": colour,
+            },
+            text=[text.name(q.spec) if q.spec in named else "" for q in some],
+            textposition="top center",
+            textfont={"size": 12},
+            cliponaxis=False,
+            customdata=[
+                [text.name(q.spec), _said(q, False), f"{text.number(pairs[q.spec][0].mean)} {price.unit}"]
+                for q in some
+            ],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
+            mode="markers+text",
+            marker={"color": colour, "size": 9},
+        )
+    _look(figure, max(ROW * len(pairs) + 70, 320))
+    figure.update_xaxes(title=f"{price.title} ({price.unit})", type="log", gridcolor=GRID, nticks=8)
+    figure.update_yaxes(title=text.axis(quality), gridcolor=GRID, zeroline=False)
+    listed = "; ".join(
+        f"{text.name(spec)} {text.number(p.mean)}, {text.number(q.mean)}" for spec, (p, q) in pairs.items()
+    )
+    return Drawn(figure, f"{price.title} ({price.unit}) and {quality.title} of each method: {listed}.")
+
+
+def unbeaten(pairs: dict[str, tuple[float, float]], higher: bool | None) -> set[str]:
+    """The methods of (cost, quality) that no other beats in both."""
+    sign = -1 if higher is False else 1
+    return {
+        spec
+        for spec, (price, quality) in pairs.items()
+        if not any(
+            p <= price and sign * q >= sign * quality and (p, q) != (price, quality)
+            for p, q in pairs.values()
+        )
+    }
+
+
+def ranks(looked: View) -> Drawn:
+    """Each method's place by each metric that has a better end; ties in the order of the table."""
+    known = gateway.benchmark.metrics()
+    metrics = [name for name in looked.metrics if known[name].higher is not None]
+    means = {(e.spec, e.metric): e for e in looked.found.summary if e.images}
+    places = {metric: _places(looked.specs, metric, means) for metric in metrics}
+    figure = go.Figure()
+    order = sorted(looked.specs, key=lambda s: (s == looked.method, not gateway.benchmark.is_control(s)))
+    for spec in order:
+        colour = _colour(looked, spec)
+        figure.add_scatter(
+            x=list(range(len(metrics))),
+            y=[places[metric].get(spec) for metric in metrics],
+            customdata=[
+                [
+                    text.name(spec),
+                    known[m].title,
+                    f"rank {means[spec, m].rank:g}" if spec in places[m] else "",
+                ]
+                for m in metrics
+            ],
+            hovertemplate="%{customdata[0]}<br>%{customdata[1]}: %{customdata[2]}<extra></extra>",
+            mode="lines+markers",
+            line={
+                "color": colour,
+                "width": 3.5 if spec == looked.method else 1.8,
+                "shape": "spline",
+                "smoothing": 0.6,
+                "dash": "dot" if gateway.benchmark.is_control(spec) else "solid",
+            },
+            marker={"size": 8, "color": colour},
+            opacity=1.0 if spec == looked.method else 0.7,
+            cliponaxis=False,
+        )
+    # An empty trace, for plotly draws no axis that nothing uses.
+    figure.add_scatter(x=[None], y=[None], yaxis="y2", hoverinfo="skip")
+    _look(figure, ROW * len(looked.specs) + 90)
+    figure.update_xaxes(
+        tickvals=list(range(len(metrics))),
+        ticktext=["<br>".join(textwrap.wrap(known[m].title, WRAP)) for m in metrics],
+        range=[-0.12, len(metrics) - 0.88],
+        side="top",
+        gridcolor=GRID,
+        zeroline=False,
+    )
+    height = [len(looked.specs) + 0.6, 0.4]
+    figure.update_layout(
+        yaxis=_names(places[metrics[0]]) | {"range": height},
+        yaxis2=_names(places[metrics[-1]]) | {"range": height, "side": "right", "overlaying": "y"},
+    )
+    listed = "; ".join(
+        f"{known[m].title}: {', '.join(text.name(s) for s in sorted(places[m], key=places[m].get))}"
+        for m in metrics
+    )
+    return Drawn(figure, f"Methods in order, the best first, by metric. {listed}.")
+
+
+def _names(places: dict[str, int]) -> dict:
+    return {
+        "tickvals": list(places.values()),
+        "ticktext": [text.name(spec) for spec in places],
+        "showgrid": False,
+        "zeroline": False,
+    }
+
+
+def _places(specs: Sequence[str], metric: str, means: dict[tuple[str, str], Estimate]) -> dict[str, int]:
+    known = [s for s in specs if (s, metric) in means and not math.isnan(means[s, metric].rank)]
+    return {spec: place for place, spec in enumerate(sorted(known, key=lambda s: means[s, metric].rank), 1)}
+
+
+def _there(looked: View, spec: str, metric: str) -> Estimate | None:
+    """The estimate, where there is something to draw of it."""
+    e = looked.estimates.get((spec, metric))
+    if e is None or not e.images:
+        return None
+    return None if looked.against and e.difference is None else e
+
+
+def _kinds(looked: View, found: Sequence[Estimate]) -> list[tuple[str, list[Estimate]]]:
+    """The estimates by colour."""
+    return [
+        (colour, some)
+        for colour in (CONTROL, METHOD, LOOKED)
+        if (some := [e for e in found if _colour(looked, e.spec) == colour])
+    ]
+
+
+def _colour(looked: View, spec: str) -> str:
+    if spec == looked.method:
+        return LOOKED
+    return CONTROL if gateway.benchmark.is_control(spec) else METHOD
+
+
+def _ends(e: Estimate, difference: bool) -> tuple[float, float, float]:
+    """Middle, low and high."""
+    if difference:
+        return e.difference, e.difference_low, e.difference_high
+    return e.mean, e.low, e.high
+
+
+def _zero(length: float) -> float:
+    """No bar where there is no interval."""
+    return 0.0 if math.isnan(length) else length
+
+
+def _said(e: Estimate, difference: bool) -> str:
+    middle, low, high = _ends(e, difference)
+    said = text.number(middle, signed=difference)
+    return f"{said} ({text.interval(low, high, signed=difference)})" if not math.isnan(low) else said
+
+
+def _best_control(found: Sequence[Estimate]) -> Estimate | None:
+    there = [e for e in found if gateway.benchmark.is_control(e.spec) and not math.isnan(e.rank)]
+    return min(there, key=lambda e: e.rank, default=None)
+
+
+def _look(figure: go.Figure, height: int) -> None:
+    """Quiet, without a legend; names and titles take the room that they need."""
+    figure.update_layout(
+        height=height,
+        showlegend=False,
+        dragmode=False,
+        hovermode="closest",
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+    )
+    figure.update_xaxes(automargin=True, fixedrange=True, title_font_size=13, tickfont_size=12)
+    figure.update_yaxes(automargin=True, fixedrange=True, title_font_size=13, tickfont_size=12)

@@ -1,0 +1,157 @@
+"""What a run found: the table, the charts, the images behind a cell, and what papers print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import faults, fields, gateway, state
+from dashboard.components.scores import scores
+from dashboard.text import plain
+from dashboard.views import benchmark_charts, benchmark_images, benchmark_published, benchmark_table
+from dashboard.views import benchmark_text as text
+
+if TYPE_CHECKING:
+    from engine.runs import Estimate, RunResult
+
+CONTROLS = "controls"
+
+
+@dataclass(frozen=True)
+class View:
+    """What of a run is looked at. against: '' for the means, 'controls', or a spec. estimates: of the means,
+    or with the reference that `against` names."""
+
+    found: RunResult
+    metrics: tuple[str, ...]
+    specs: tuple[str, ...]
+    metric: str
+    method: str
+    against: str
+    estimates: dict[tuple[str, str], Estimate]
+    beaten: frozenset[tuple[str, str]]
+
+
+def view(shown: state.State, found: RunResult) -> View:
+    """The state's choices, those that this run has; its methods with the best by the metric first."""
+    means = {(e.spec, e.metric): e for e in found.summary}
+    metrics = tuple(dict.fromkeys(e.metric for e in found.summary))
+    metric = shown.run_metric if shown.run_metric in metrics else metrics[0]
+    specs = ranked(tuple(found.manifest["specs"]), metric, means)
+    best = next((spec for spec in specs if not gateway.benchmark.is_control(spec)), specs[0])
+    against = shown.against if shown.against in (CONTROLS, *specs) else ""
+    estimates = (
+        {(e.spec, e.metric): e for e in gateway.runs.against(shown.run, against)} if against else means
+    )
+    return View(
+        found,
+        metrics,
+        specs,
+        metric,
+        shown.run_method if shown.run_method in specs else best,
+        against,
+        estimates,
+        gateway.runs.beaten(shown.run),
+    )
+
+
+def ranked(specs: Sequence[str], metric: str, means: dict[tuple[str, str], Estimate]) -> tuple[str, ...]:
+    """The specs, the best by a metric first; the highest first where neither end is better."""
+
+    def place(spec: str) -> tuple[float, float]:
+        e = means.get((spec, metric))
+        if e is None or math.isnan(e.mean):
+            return math.inf, 0.0
+        return (0.0 if math.isnan(e.rank) else e.rank), -e.mean
+
+    return tuple(sorted(specs, key=place))
+
+
+def draw(shown: state.State, found: RunResult) -> None:
+    if not found.summary:
+        return
+    looked = view(shown, found)
+    _choices(looked)
+    scores(
+        benchmark_table.heads(looked.metrics),
+        benchmark_table.lines(looked),
+        key="scores",
+        label="Methods by metrics",
+        metric=looked.metric,
+        method=looked.method,
+        on_choose=_choose,
+    )
+    st.caption(plain(benchmark_table.legend(looked)))
+    _charts(looked)
+    benchmark_images.draw(looked)
+    benchmark_published.draw(looked)
+
+
+def _choose(metric: str, method: str) -> None:
+    held = state.current()
+    state.update(run_metric=metric or held.run_metric, run_method=method or held.run_method)
+
+
+def _choices(looked: View) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom", key="run_choices"):
+        options = ["", CONTROLS, *looked.found.manifest["specs"]]
+        key = fields.key("run against", looked.against)
+        st.selectbox(
+            "Table of",
+            options,
+            index=options.index(looked.against),
+            format_func=_compared,
+            key=key,
+            width=340,
+            on_change=fields.then(key, lambda chosen: state.update(against=chosen)),
+            help="Differences are paired by image; p is of the Wilcoxon signed-rank test, corrected for the "
+            "number of methods (Holm).",
+        )
+        key = fields.key("run metric", looked.metric)
+        titles = {name: gateway.benchmark.metrics()[name].title for name in looked.metrics}
+        st.selectbox(
+            "Sorted and drawn by",
+            list(titles),
+            index=looked.metrics.index(looked.metric),
+            format_func=titles.get,
+            key=key,
+            width=280,
+            on_change=fields.then(key, lambda chosen: state.update(run_metric=chosen)),
+        )
+
+
+def _compared(against: str) -> str:
+    if not against:
+        return "Means"
+    return f"Differences to {'the best control' if against == CONTROLS else text.name(against)}"
+
+
+@faults.told()
+def _charts(looked: View) -> None:
+    metric = gateway.benchmark.metrics()[looked.metric]
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown(f"#### {plain(metric.title)}")
+        _chart(benchmark_charts.forest(looked), "forest")
+    with right:
+        st.markdown("#### Cost and quality")
+        drawn = benchmark_charts.cost(looked)
+        if drawn is None:
+            st.caption("This run measured no cost; choose a metric of the group Cost in a new one.")
+        else:
+            _chart(drawn, "cost")
+    ordered = [m for m in looked.metrics if gateway.benchmark.metrics()[m].higher is not None]
+    if len(ordered) > 1:
+        st.markdown("#### Ranks across metrics")
+        st.caption("A method whose line stays high is good by every measure; lines that cross disagree.")
+        _chart(benchmark_charts.ranks(looked), "ranks")
+
+
+def _chart(drawn: benchmark_charts.Drawn, key: str) -> None:
+    st.plotly_chart(
+        drawn.figure, key=f"chart {key}", alt=drawn.alt, config={"displayModeBar": False, "scrollZoom": False}
+    )

@@ -1,0 +1,223 @@
+"""A new run: set, methods, metrics and what they cost; and the runs that there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import faults, fields, gateway, notes, state
+from dashboard.sidebar import methods as method_list
+from dashboard.sidebar import model as model_list
+from dashboard.text import plain
+from dashboard.views import benchmark_text as text
+from engine.types import SidelightError
+
+if TYPE_CHECKING:
+    from engine.runs import Metric, RunRequest
+
+GROUPS = {
+    "curves": "Curves: patches hidden or revealed in the map's order",
+    "perturbation": "Perturbation: what the map says against what the model does",
+    "localisation": "Localisation: the map against the object's true region",
+    "map": "The map itself",
+    "time": "Cost",
+}
+EARLIER = 20  # runs that are listed
+POLL = 0.5  # seconds
+
+
+def draw(shown: state.State) -> None:
+    st.caption(
+        "Methods by metrics over an image set, with 95 % intervals, paired tests, and controls that know "
+        "nothing of the model. A run goes on in the background, and can be left, cancelled and continued."
+    )
+    with st.container(border=True, key="benchmark_new"):
+        _images(shown)
+        row = st.container(horizontal=True, vertical_alignment="bottom")
+        with row.container(width="stretch"):
+            method_list.choose()
+        row.button("All methods", on_click=_all_methods)
+        _metrics(shown)
+        _start(shown)
+    notes.show("benchmark")
+    _earlier()
+
+
+def _images(shown: state.State) -> None:
+    sets = gateway.collection.sets()
+    if not sets:
+        raise SidelightError("There are no image sets; put a folder of images into data/sets.")
+    names = {s.name: f"{s.title} ({len(s.items)})" for s in sets}
+    key = fields.key("benchmark set", shown.image_set)
+    st.pills(
+        "Image set",
+        list(names),
+        default=shown.image_set if shown.image_set in names else None,
+        required=True,
+        format_func=lambda name: plain(names[name]),
+        key=key,
+        on_change=fields.then(
+            key, lambda chosen: state.update(image_set=chosen, image="", upload="", first=0)
+        ),
+    )
+    count = len(gateway.collection.image_set(shown.image_set).items)
+    left, middle, right = st.columns([1, 1, 2])
+    with left:
+        _number(
+            "Images, from the first", "first", int(shown.first), count, "Fewer are quicker; intervals widen."
+        )
+    with middle:
+        _number(
+            "Prompts an image, at most",
+            "most_prompts",
+            int(shown.most_prompts),
+            max((len(i.prompts) for i in gateway.collection.image_set(shown.image_set).items), default=1),
+            "The prompts that are true of an image, those that name an object of it first.",
+        )
+    with right:
+        model_list.choose()
+
+
+def _number(label: str, field: str, value: int, most: int, about: str) -> None:
+    """A number from 1 to `most`, which is 0 in the state."""
+    most = max(most, 1)
+    shown = min(value, most) or most
+    key = fields.key(f"benchmark {field}", shown)
+
+    def take(number: int | None) -> None:
+        state.update(**{field: 0 if number in (None, most) else number})
+
+    st.number_input(label, 1, most, shown, key=key, help=about, on_change=fields.then(key, take))
+
+
+def _all_methods() -> None:
+    known = gateway.models.methods()
+    named = [spec for spec in state.current().methods if not gateway.benchmark.is_control(spec)]
+    there = {spec.partition("(")[0] for spec in named}
+    others = [
+        n for n, m in known.items() if "image" in m.branches and m.family != "control" and n not in there
+    ]
+    state.update(methods=(*named, *others))
+
+
+def _metrics(shown: state.State) -> None:
+    known, chosen = gateway.benchmark.metrics(), gateway.benchmark.wanted_metrics(shown)
+    unknown = [name for name in shown.metrics if name not in known]
+    if unknown:
+        st.info(plain(f"There is no metric {unknown[0][:60]!r}; the others are chosen."))
+    regions = gateway.benchmark.has_regions(shown.image_set)
+    for group, members in groupby(known.values(), key=lambda metric: metric.group):
+        if group == "localisation" and not regions:
+            st.caption("Localisation is left out: the objects of this set have no known regions.")
+            continue
+        _group(group, list(members), chosen)
+    with st.expander("What the metrics mean"):
+        st.markdown(glossary(known.values()))
+
+
+def _group(group: str, members: Sequence[Metric], chosen: Sequence[str]) -> None:
+    mine = [metric.name for metric in members if metric.name in chosen]
+    titles = {metric.name: f"{metric.title} {text.ARROWS[metric.higher]}".strip() for metric in members}
+    key = fields.key(f"benchmark {group}", mine)
+
+    def take(names: list[str] | None) -> None:
+        others = [n for n in gateway.benchmark.wanted_metrics(state.current()) if n not in titles]
+        wanted = (*others, *(names or ()))
+        if not wanted:
+            notes.say("benchmark", "At least one metric is needed; the last ones stay.")
+            return
+        state.update(metrics=tuple(n for n in gateway.benchmark.metrics() if n in wanted))
+
+    st.pills(
+        GROUPS[group],
+        list(titles),
+        default=mine,
+        selection_mode="multi",
+        format_func=titles.get,
+        key=key,
+        on_change=fields.then(key, take),
+    )
+
+
+def glossary(metrics: Sequence[Metric]) -> str:
+    """The metrics as a Markdown table."""
+    rows = [
+        f"| {plain(m.title)} | {text.BETTER[m.higher]} | {plain(m.unit)} | {plain(m.meaning)} |"
+        for m in metrics
+    ]
+    return "\n".join(("| metric | better | unit | what it says |", "|---|---|---|---|", *rows))
+
+
+def _start(shown: state.State) -> None:
+    """What the run costs, and its button."""
+    row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+    try:
+        asked = gateway.benchmark.request(shown)
+        cost = gateway.benchmark.cost(asked)
+        id = gateway.benchmark.run_id(asked)
+    except SidelightError as error:
+        row.warning(plain(str(error)))
+        return
+    passes = f"{float(f'{cost.passes:.2g}'):,.0f}"
+    lasts = f"about {text.duration(cost.seconds)}" if cost.seconds else "a time that is known once it runs"
+    if gateway.benchmark.is_measuring(asked):
+        lasts = "measuring how long"
+        _until_measured(asked)
+    row.markdown(
+        f"{text.count(cost.images, 'image')}, {text.count(len(asked.specs), 'method')} and "
+        f"{len(gateway.benchmark.controls())} controls: **{lasts}**, some {passes} passes of the model."
+    )
+    there = gateway.runs.exists(id)
+    whole = there and gateway.runs.is_whole(gateway.runs.status(id))
+    label = "Open its results" if whole else "Continue" if there else "Start"
+    row.button(label, type="primary", key="start", on_click=_begin, args=(shown,))
+
+
+@st.fragment(run_every=POLL)
+def _until_measured(asked: RunRequest) -> None:
+    if not gateway.benchmark.is_measuring(asked):
+        st.rerun()
+
+
+def _begin(shown: state.State) -> None:
+    try:
+        state.update(
+            run=gateway.benchmark.start(gateway.benchmark.request(shown)), run_metric="", run_method=""
+        )
+    except SidelightError as error:
+        notes.say("benchmark", str(error))
+
+
+@faults.told()
+def _earlier() -> None:
+    runs = gateway.runs.listed()
+    if not runs:
+        return
+    st.markdown("#### Earlier runs")
+    for run in runs[:EARLIER]:
+        about = run.manifest
+        methods = sum(not gateway.benchmark.is_control(spec) for spec in about["specs"])
+        done = f"{run.status.done} of {text.count(run.status.total, 'image')}"
+        if gateway.benchmark.is_active(run.id):
+            done += ", running"
+        with st.container(
+            horizontal=True,
+            vertical_alignment="center",
+            horizontal_alignment="distribute",
+            key=f"run {run.id}",
+        ):
+            st.markdown(
+                f"**{plain(about['set']['title'])}** &ensp; {done} · {text.count(methods, 'method')} · "
+                f"{text.count(len(about['metrics']), 'metric')} · {plain(about['model'])} · "
+                f":gray[{text.when(run.began)}]"
+            )
+            st.button("Open", key=f"open {run.id}", on_click=_open, args=(run.id,))
+    if len(runs) > EARLIER:
+        st.caption(f"And {len(runs) - EARLIER} older ones.")
+
+
+def _open(id: str) -> None:
+    state.update(run=id, run_metric="", run_method="", against="")
