@@ -109,7 +109,7 @@ def cost(looked: View) -> Drawn | None:
                 "color": colour,
             },
             text=[text.name(q.spec) if q.spec in named else "" for q in some],
-            textposition="top center",
+            textposition=[_side(pairs, q.spec) for q in some],
             textfont={"size": 12},
             cliponaxis=False,
             customdata=[
@@ -121,12 +121,34 @@ def cost(looked: View) -> Drawn | None:
             marker={"color": colour, "size": 9},
         )
     _look(figure, max(ROW * len(pairs) + 70, 320))
-    figure.update_xaxes(title=f"{price.title} ({price.unit})", type="log", gridcolor=GRID, nticks=8)
-    figure.update_yaxes(title=text.axis(quality), gridcolor=GRID, zeroline=False)
+    ticks = _ticks([max(p.mean, floor) for p, _ in pairs.values()])
+    figure.update_xaxes(
+        title=f"{price.title} ({price.unit})",
+        type="log",
+        gridcolor=GRID,
+        tickvals=ticks,
+        ticktext=[f"{tick:g}" for tick in ticks],
+    )
+    figure.update_yaxes(
+        title=f"{quality.title} {text.ARROWS[quality.higher]}", gridcolor=GRID, zeroline=False
+    )
     listed = "; ".join(
         f"{text.name(spec)} {text.number(p.mean)}, {text.number(q.mean)}" for spec, (p, q) in pairs.items()
     )
     return Drawn(figure, f"{price.title} ({price.unit}) and {quality.title} of each method: {listed}.")
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """Powers of ten, with 2 and 5 times them where the values span little."""
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    steps = (1, 2, 5) if high - low < 4 else (1,)
+    return [float(f"{step}e{power}") for power in range(low, high + 1) for step in steps]
+
+
+def _side(pairs: dict[str, tuple[Estimate, Estimate]], spec: str) -> str:
+    """Where a name has room: towards the middle of the costs."""
+    costs = sorted(price.mean for price, _ in pairs.values())
+    return "middle right" if pairs[spec][0].mean <= costs[len(costs) // 2] else "middle left"
 
 
 def unbeaten(pairs: dict[str, tuple[float, float]], higher: bool | None) -> set[str]:
@@ -169,7 +191,7 @@ def ranks(looked: View) -> Drawn:
                 "color": colour,
                 "width": 3.5 if spec == looked.method else 1.8,
                 "shape": "spline",
-                "smoothing": 0.6,
+                "smoothing": 0.35,
                 "dash": "dot" if gateway.benchmark.is_control(spec) else "solid",
             },
             marker={"size": 8, "color": colour},

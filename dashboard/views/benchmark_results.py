@@ -12,7 +12,13 @@ import streamlit as st
 from dashboard import faults, fields, gateway, state
 from dashboard.components.scores import scores
 from dashboard.text import plain
-from dashboard.views import benchmark_charts, benchmark_images, benchmark_published, benchmark_table
+from dashboard.views import (
+    benchmark_charts,
+    benchmark_images,
+    benchmark_published,
+    benchmark_table,
+    benchmark_take,
+)
 from dashboard.views import benchmark_text as text
 
 if TYPE_CHECKING:
@@ -75,7 +81,7 @@ def draw(shown: state.State, found: RunResult) -> None:
     if not found.summary:
         return
     looked = view(shown, found)
-    _choices(looked)
+    _choices(looked, shown.run)
     scores(
         benchmark_table.heads(looked.metrics),
         benchmark_table.lines(looked),
@@ -86,8 +92,8 @@ def draw(shown: state.State, found: RunResult) -> None:
         on_choose=_choose,
     )
     st.caption(plain(benchmark_table.legend(looked)))
-    _charts(looked)
     benchmark_images.draw(looked)
+    _charts(looked)
     benchmark_published.draw(looked)
 
 
@@ -96,7 +102,7 @@ def _choose(metric: str, method: str) -> None:
     state.update(run_metric=metric or held.run_metric, run_method=method or held.run_method)
 
 
-def _choices(looked: View) -> None:
+def _choices(looked: View, run: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="run_choices"):
         options = ["", CONTROLS, *looked.found.manifest["specs"]]
         key = fields.key("run against", looked.against)
@@ -122,6 +128,8 @@ def _choices(looked: View) -> None:
             width=280,
             on_change=fields.then(key, lambda chosen: state.update(run_metric=chosen)),
         )
+        st.space("stretch")
+        benchmark_take.draw(run, looked.found)
 
 
 def _compared(against: str) -> str:
@@ -136,6 +144,10 @@ def _charts(looked: View) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(f"#### {plain(metric.title)}")
+        line = "the reference" if looked.against else "the best control"
+        st.caption(
+            f"{'Differences' if looked.against else 'Means'} with 95 % intervals, controls in grey. Dotted: {line}."
+        )
         _chart(benchmark_charts.forest(looked), "forest")
     with right:
         st.markdown("#### Cost and quality")
@@ -143,6 +155,7 @@ def _charts(looked: View) -> None:
         if drawn is None:
             st.caption("This run measured no cost; choose a metric of the group Cost in a new one.")
         else:
+            st.caption("Named: what no other method beats in both, and the one that is looked at.")
             _chart(drawn, "cost")
     ordered = [m for m in looked.metrics if gateway.benchmark.metrics()[m].higher is not None]
     if len(ordered) > 1:

@@ -8,9 +8,9 @@ import streamlit as st
 
 from dashboard import faults, gateway, notes, state
 from dashboard.text import plain
-from dashboard.views import benchmark_results, benchmark_take
+from dashboard.views import benchmark_results
 from dashboard.views import benchmark_text as text
-from engine.types import SidelightError
+from engine.types import Progress, SidelightError
 
 if TYPE_CHECKING:
     from engine.jobs import Job
@@ -49,16 +49,14 @@ def _head(id: str, there: bool) -> None:
         methods = sum(not gateway.benchmark.is_control(spec) for spec in about["specs"])
         row.markdown(
             f"#### {plain(about['set']['title'])}\n"
-            f"{text.count(measured, 'image')} · {text.count(methods, 'method')} and "
+            f":gray[{text.count(measured, 'image')} · {text.count(methods, 'method')} and "
             f"{text.count(len(about['specs']) - methods, 'control')} · "
-            f"{text.count(len(about['metrics']), 'metric')} · model {plain(about['model'])}",
+            f"{text.count(len(about['metrics']), 'metric')} · model {plain(about['model'])}]",
             width="stretch",
         )
-        with row:
-            benchmark_take.draw(id, found)
-            with st.popover("Remove", icon=":material/delete:"):
-                st.markdown("The run and its results leave this server.")
-                st.button("Remove this run", on_click=_remove, args=(id,), type="primary")
+        with row, st.popover("Remove", icon=":material/delete:"):
+            st.markdown("The run and its results leave this server.")
+            st.button("Remove this run", on_click=_remove, args=(id,), type="primary")
     else:
         row.markdown("#### A new run", width="stretch")
     row.button("All runs", icon=":material/arrow_back:", on_click=_leave)
@@ -84,7 +82,7 @@ def _watch(id: str, drawn: int) -> None:
     job = gateway.benchmark.job(id)
     if job is None or not gateway.benchmark.is_active(id):
         st.rerun()
-    status = job.progress if hasattr(job.progress, "rate") else None
+    status = None if isinstance(job.progress, Progress) else job.progress
     if status is not None and status.done - drawn >= max(1, status.total // REDRAWS):
         st.rerun()
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")

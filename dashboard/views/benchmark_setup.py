@@ -71,11 +71,11 @@ def _images(shown: state.State) -> None:
         )
     with middle:
         _number(
-            "Prompts an image, at most",
+            "Prompts an image",
             "most_prompts",
             int(shown.most_prompts),
             max((len(i.prompts) for i in gateway.collection.image_set(shown.image_set).items), default=1),
-            "The prompts that are true of an image, those that name an object of it first.",
+            "At most so many of the prompts that are true of an image; fewer are quicker.",
         )
     with right:
         model_list.choose()

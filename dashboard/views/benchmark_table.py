@@ -48,7 +48,8 @@ def _cell(looked: View, spec: str, metric: Metric, quiet: bool) -> Cell:
 
 
 def _mean(e: Estimate, metric: Metric, looked: View, quiet: bool) -> Cell:
-    unproven = metric.higher is not None and not quiet and (e.spec, e.metric) not in looked.beaten
+    judged = metric.higher is not None and metric.group != "time" and not quiet
+    unproven = judged and (e.spec, e.metric) not in looked.beaten
     rank = "" if math.isnan(e.rank) else f"{e.rank:g}"
     said = f"{text.number(e.mean)} {metric.unit}"
     if not math.isnan(e.low):
