@@ -29,13 +29,18 @@ class Listed:
     began: float
 
 
-def folder(id: str) -> Path:
-    """Where a run lies; ValueError for anything but an id."""
+def root() -> Path:
+    """Where all runs of this server lie."""
     from engine.store import default_store
 
+    return default_store().folder / "runs"
+
+
+def folder(id: str) -> Path:
+    """Where a run lies; ValueError for anything but an id."""
     if not ID.fullmatch(id):
         raise ValueError(f"{id!r} is not the id of a run")
-    return default_store().folder / "runs" / id
+    return root() / id
 
 
 def exists(id: str) -> bool:
@@ -46,10 +51,9 @@ def exists(id: str) -> bool:
 def listed() -> tuple[Listed, ...]:
     """The runs of this server, the latest first."""
     from engine.runs.folder import RUN, read
-    from engine.store import default_store
 
     there = []
-    for file in (default_store().folder / "runs").glob(f"*/{RUN}"):
+    for file in root().glob(f"*/{RUN}"):
         if exists(file.parent.name):
             there.append(
                 Listed(file.parent.name, read(file.parent), status(file.parent.name), file.stat().st_mtime)

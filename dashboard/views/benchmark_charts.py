@@ -25,6 +25,7 @@ METHOD, CONTROL, LOOKED = "#1f8fa0", "#8b979d", "#dd7f14"
 ROW = 25  # pixels a method
 GRID = "rgba(128, 140, 146, 0.22)"
 COSTS = ("milliseconds", "milliseconds_alone", "forward_passes")
+FEW = 12  # methods, whose lines can be told apart
 WRAP = 13  # characters of a metric's title in a line
 
 
@@ -170,6 +171,7 @@ def ranks(looked: View) -> Drawn:
     metrics = [name for name in looked.metrics if known[name].higher is not None]
     means = {(e.spec, e.metric): e for e in looked.found.summary if e.images}
     places = {metric: _places(looked.specs, metric, means) for metric in metrics}
+    quiet = 0.7 if len(looked.specs) <= FEW else 0.4
     figure = go.Figure()
     order = sorted(looked.specs, key=lambda s: (s == looked.method, not gateway.benchmark.is_control(s)))
     for spec in order:
@@ -195,7 +197,7 @@ def ranks(looked: View) -> Drawn:
                 "dash": "dot" if gateway.benchmark.is_control(spec) else "solid",
             },
             marker={"size": 8, "color": colour},
-            opacity=1.0 if spec == looked.method else 0.7,
+            opacity=1.0 if spec == looked.method else quiet,
             cliponaxis=False,
         )
     # An empty trace, for plotly draws no axis that nothing uses.

@@ -28,7 +28,7 @@ def draw(looked: View) -> None:
         ):
             some = list(figures)
             flag = "" if some[0].verified else " :orange-badge[not verified]"
-            st.markdown(f"**{plain(protocol)}**{flag}  \n:gray[{plain(source)}]")
+            st.markdown(f"**{plain(protocol[:1].upper() + protocol[1:])}**{flag}  \n:gray[{plain(source)}]")
             st.table(rows(looked, some), border="horizontal")
 
 
@@ -38,9 +38,8 @@ def rows(looked: View, figures: list[Published]) -> pd.DataFrame:
     means = {(e.spec, e.metric): e for e in looked.found.summary if e.images}
     table: dict[str, dict[str, str]] = {}
     for figure in figures:
-        metric = known.get(figure.metric)
-        title = f"{metric.title} {text.ARROWS[metric.higher]}" if metric else figure.metric
-        title = title[:1].upper() + title[1:]
+        metric = known.get(figure.metric) if figure.verified else None
+        title = f"{metric.title} {text.ARROWS[metric.higher]}" if metric else figure.metric.capitalize()
         name = methods[figure.method].title if figure.method in methods else figure.method
         row = table.setdefault(name, {})
         row[f"{title}, published"] = f"{figure.value:g}"

@@ -144,10 +144,9 @@ def _charts(looked: View) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(f"#### {plain(metric.title)}")
+        what = "Differences" if looked.against else "Means"
         line = "the reference" if looked.against else "the best control"
-        st.caption(
-            f"{'Differences' if looked.against else 'Means'} with 95 % intervals, controls in grey. Dotted: {line}."
-        )
+        st.caption(f"{what} with 95 % intervals, controls in grey. Dotted: {line}.")
         _chart(benchmark_charts.forest(looked), "forest")
     with right:
         st.markdown("#### Cost and quality")

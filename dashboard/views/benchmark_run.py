@@ -35,6 +35,7 @@ def draw(shown: state.State) -> None:
     _problems(gateway.runs.status(id).problems)
     with st.spinner("Reading the results"):
         found = gateway.runs.found(id)
+        gateway.runs.beaten(id)  # kept, and the longer part
     if found.rows:
         benchmark_results.draw(shown, found)
     elif done:
