@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -21,6 +22,7 @@ from engine.types import ModelInfo, Preprocess, SidelightError, Unsupported
 
 BUNDLED = "bundled"
 FOLDER = Path(__file__).parents[1] / "data" / "model"
+LOCAL = Path(__file__).parents[1] / "data" / "models"  # where people drop models of their own
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
 
@@ -50,10 +52,19 @@ def names() -> tuple[str, ...]:
     return (BUNDLED, *(n for n, p in _configs().items() if refusal(json.loads(p.read_text())) is None))
 
 
+def local_files() -> dict[str, Path]:
+    """Configs (.json) and weights that lie in the folder for models of one's own, by file name: the folder
+    that SIDELIGHT_MODELS names, or data/models."""
+    folder = Path(os.environ.get("SIDELIGHT_MODELS") or LOCAL)
+    found = folder.iterdir() if folder.is_dir() else ()
+    return {path.name: path for path in sorted(found) if path.is_file() and not path.name.startswith(".")}
+
+
 def describe(model: str = BUNDLED, pretrained: str | None = None) -> ModelInfo:
     """What is known without loading. `digest` is empty while a tag has not been downloaded.
 
-    model: 'bundled', an open_clip name, or a config .json; pretrained: a tag or a weights file.
+    model: 'bundled', an open_clip name, or a config .json; pretrained: a tag or a weights file. A file is a
+    name among `local_files`, or a path.
     SidelightError for unknown names; Unsupported for architectures that no adapter reads.
     """
     source = locate(model, pretrained)
@@ -82,7 +93,7 @@ def locate(model: str, pretrained: str | None) -> Source:
             raise SidelightError("The bundled model has its own weights; leave the pretrained tag out.")
         return _source(BUNDLED, None, _read_config(FOLDER / "config.json"), FOLDER / "weights.safetensors")
     if model.endswith(".json"):
-        config = _read_config(Path(model))
+        config = _read_config(local_files().get(model, Path(model)))
     elif model in _configs():
         config = {"model_cfg": json.loads(_configs()[model].read_text())}
     else:
@@ -95,8 +106,9 @@ def locate(model: str, pretrained: str | None) -> Source:
         raise Unsupported(f"{model} cannot be explained yet: {reason}. Sidelight reads {SUPPORTED}.")
     if not pretrained:
         raise SidelightError(f"{model} needs weights; add a pretrained tag or a weights file.")
-    if Path(pretrained).is_file():
-        return _source(model, pretrained, config, Path(pretrained))
+    weights = local_files().get(pretrained, Path(pretrained))
+    if weights.is_file():
+        return _source(model, pretrained, config, weights)
     if model.endswith(".json"):
         raise SidelightError(
             f"There is no weights file {pretrained!r}; a model from a config file needs one."

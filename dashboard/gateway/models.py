@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from engine.registry import Method
 
 log = logging.getLogger(__name__)
+WEIGHTS = (".safetensors", ".pt", ".pth", ".bin")
+TAG = re.compile(r"[\w-]*")
+DROP = "A file of one's own goes into the folder data/models and is chosen by its name."
 WARM_UP_AFTER = 1.5  # seconds; importing torch takes the processor from the first drawing
 
 
@@ -52,10 +57,17 @@ def signed(spec: str, sign: str) -> str:
 
 
 def models() -> tuple[str, ...]:
-    """The names of the models that can be explained."""
+    """The names of the models that can be explained, configs of one's own among them."""
     from engine import catalog
 
-    return catalog.names()
+    return (*catalog.names(), *(name for name in catalog.local_files() if name.endswith(".json")))
+
+
+def weights_files() -> tuple[str, ...]:
+    """The weights files of one's own that a model can be given."""
+    from engine import catalog
+
+    return tuple(name for name in catalog.local_files() if Path(name).suffix in WEIGHTS)
 
 
 def tags(model: str) -> tuple[str, ...]:
@@ -68,9 +80,18 @@ def tags(model: str) -> tuple[str, ...]:
 
 
 def describe(model: str, pretrained: str = "") -> ModelInfo:
-    """What is known of a model without loading it; SidelightError where there is none such."""
+    """What is known of a model without loading it; SidelightError where there is none such.
+
+    Names and tags only: what is typed here or comes with a link never becomes a path.
+    """
     from engine import catalog
 
+    if model.endswith(".json") and model not in models():
+        raise SidelightError(f"There is no model config {model[:80]!r} here. {DROP}")
+    if pretrained not in weights_files() and not TAG.fullmatch(pretrained):
+        raise SidelightError(
+            f"There are no weights {pretrained[:80]!r} here; give a tag of open_clip. {DROP}"
+        )
     return catalog.describe(model, pretrained or None)
 
 

@@ -45,18 +45,20 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
         format_func=lambda n: n or "None",
         key=key,
         accept_new_options=True,
-        help="The bundled model, an open_clip name, or the path of an open_clip config (.json).",
+        help="The bundled model, one of open_clip's names, or an open_clip config (.json) in data/models.",
         on_change=fields.then(key, lambda asked: _asked(asked or NONE, model, weights)),
     )
     if asked not in (BUNDLED, NONE):
-        tags = gateway.models.tags(asked)
+        tags = (*gateway.models.weights_files(), *gateway.models.tags(asked))
         field = fields.key(weights, pretrained) if asked == name else f"{weights} of {asked}"
         st.text_input(
             "Weights",
             value=pretrained if asked == name else "",
             key=field,
-            placeholder="A tag such as openai, or a file's path",
-            help=f"Its tags are {', '.join(tags)}." if tags else "A tag of open_clip, or a weights file.",
+            placeholder="A tag such as openai, or a file in data/models",
+            help=f"Known here: {', '.join(tags)}."
+            if tags
+            else "A tag of open_clip, or a file in data/models.",
             on_change=lambda: _weighed(st.session_state[field].strip(), model, weights, asked),
         )
     notes.show(model)

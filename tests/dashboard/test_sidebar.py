@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image as Pillow
 
 from dashboard import gateway, links, state
+from engine import catalog
+from engine.types import SidelightError
 
 
 def png(size=(30, 20), colour="yellow") -> bytes:
@@ -127,6 +130,29 @@ def test_a_model_is_taken_once_it_has_weights(opened):
     assert (link(test)["model"], link(test)["pretrained"]) == (["ViT-B-16"], ["openai"])
     field(test.selectbox, "Model").set_value("bundled").run()
     assert "model" not in link(test) and "pretrained" not in link(test)
+
+
+def test_nothing_typed_as_a_model_becomes_a_path(tmp_path, monkeypatch):
+    monkeypatch.undo()  # the gateway itself, without the stand-in
+    config, weights = tmp_path / "mine.json", tmp_path / "mine.safetensors"
+    config.write_text((catalog.FOLDER / "config.json").read_text())
+    weights.write_bytes(b"weights")
+    for model, pretrained in (
+        (str(config), "mine.safetensors"),
+        ("../mine.json", "openai"),
+        ("ViT-B-16", str(weights)),
+        ("ViT-B-16", "../mine.safetensors"),
+        ("ViT-B-16", "requirements.txt"),
+        ("mine.json", "mine.safetensors"),
+    ):
+        with pytest.raises(SidelightError, match=r"goes into the folder data/models"):
+            gateway.models.describe(model, pretrained)
+    monkeypatch.setenv("SIDELIGHT_MODELS", str(tmp_path))
+    assert "mine.json" in gateway.models.models()
+    assert gateway.models.weights_files() == ("mine.safetensors",)
+    described = gateway.models.describe("mine.json", "mine.safetensors")
+    assert (described.id, described.digest) == ("mine/mine", hashlib.sha256(b"weights").hexdigest())
+    assert gateway.models.describe("ViT-B-16", "mine.safetensors").id == "ViT-B-16/mine"
 
 
 def test_an_upload_is_shown_kept_by_digest_and_forgotten(opened, standin, tmp_path):
