@@ -38,6 +38,13 @@ class State:
     map explains: the prompt less the prompt without it, the word alone, or the whole prompt. word_method: one
     of `methods` for the large map, '' for the first. region: patches, as 'row,from-to' from 1, joined by ';'.
 
+    Of the Curves page, for the prompt that is `target`. preset: of the protocol; fill, unit, steps, score and
+    among are what is changed of it, 'preset' and 0 for nothing. among: what probability and top-k choose
+    among: the set's prompts, those in effect, `classes`, or ImageNet's. order: the most or the least relevant
+    units first. curve: whose pictures are shown. mark: per cent of the units that are changed where it is
+    marked. sort: a column of the table, '-' before it for the highest first; '' for the order of the methods.
+    fills: whether all fills are compared.
+
     Of the Benchmark page. metrics: names in the engine, () for the usual ones. first: so many images of the
     set, 0 for all. most_prompts: of an image, 0 for all. run: id of the run that is shown, '' for none.
     against: what the run's methods are compared with: '' for nothing, 'controls' for the best control of each
@@ -79,6 +86,18 @@ class State:
     word_map: str = _choice("difference", "alone", "whole")
     word_method: str = ""
     region: str = ""
+    preset: str = _choice("default", "grad-eclip-imagenet", "rise")
+    fill: str = _choice("preset", "mean", "blur", "black", "noise", "neighbours")
+    unit: str = _choice("preset", "patch", "pixel")
+    steps: float = _number(0, 0, 1000)
+    score: str = _choice("preset", "cosine", "probability", "top-1", "top-5", "top-10")
+    among: str = _choice("preset", "set", "prompts", "list", "imagenet")
+    classes: tuple[str, ...] = ()
+    order: str = _choice("most", "least")
+    curve: str = _choice("deletion", "insertion")
+    mark: float = _number(30, 0, 100)
+    sort: str = ""
+    fills: bool = False
     metrics: tuple[str, ...] = ()
     first: float = _number(0, 0, 100_000)
     most_prompts: float = _number(0, 0, 1000)

@@ -11,7 +11,7 @@ from dashboard import faults, gateway, navigation, sidebar, state
 from dashboard.text import plain
 
 HERE = Path(__file__).parent
-WITH_SIDEBAR = (navigation.COMPARE, navigation.LAYERS, navigation.WORDS)
+WITH_SIDEBAR = (navigation.COMPARE, navigation.LAYERS, navigation.WORDS, navigation.CURVES)
 
 
 def look() -> None:

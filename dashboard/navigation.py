@@ -5,19 +5,20 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-COMPARE, LAYERS, WORDS = "compare", "layers", "words"
+COMPARE, LAYERS, WORDS, CURVES = "compare", "layers", "words", "curves"
 GALLERY, BENCHMARK, METHODS = "gallery", "benchmark", "methods"
 
 
 def pages() -> dict[str, StreamlitPage]:
     """The pages of the menu, by name."""
     # Here because views ask for other pages.
-    from dashboard.views import benchmark, compare, gallery, layers, methods, words
+    from dashboard.views import benchmark, compare, curves, gallery, layers, methods, words
 
     return {
         COMPARE: st.Page(compare.page, title="Compare", url_path=COMPARE, default=True),
         LAYERS: st.Page(layers.page, title="Layers", url_path=LAYERS),
         WORDS: st.Page(words.page, title="Words", url_path=WORDS),
+        CURVES: st.Page(curves.page, title="Curves", url_path=CURVES),
         GALLERY: st.Page(gallery.page, title="Gallery", url_path=GALLERY),
         BENCHMARK: st.Page(benchmark.page, title="Benchmark", url_path=BENCHMARK),
         METHODS: st.Page(methods.page, title="Methods", url_path=METHODS),

@@ -16,18 +16,19 @@ POLL = 0.5  # seconds
 REDRAW = 3  # polls between two drawings of the page with the maps that came meanwhile
 
 
-def panel(job: Job | None) -> None:
-    """Show the job while it runs, and draw the page again when there is more to see."""
+def panel(job: Job | None, counted: str = "maps") -> None:
+    """Show the job while it runs, and draw the page again when there is more to see. counted: the plural of
+    what its progress counts."""
     if job is None:
         return
     if job.state in ("queued", "running"):
-        _watch(job, job.progress.done)
+        _watch(job, job.progress.done, counted)
     elif job.state in ("failed", "cancelled"):
         _ended(job)
 
 
 @st.fragment(run_every=POLL)
-def _watch(job: Job, drawn: int) -> None:
+def _watch(job: Job, drawn: int, counted: str) -> None:
     if job.state not in ("queued", "running"):
         st.rerun()
     turn = st.session_state.get("polls", 0) + 1
@@ -36,9 +37,9 @@ def _watch(job: Job, drawn: int) -> None:
         st.rerun()
     progress = job.progress
     share = progress.done / progress.total if progress.total else 0.0
-    counted = f" · {progress.done} of {progress.total} maps" if progress.total else ""
+    so_far = f" · {progress.done} of {progress.total} {counted}" if progress.total else ""
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
-    row.progress(min(share, 1.0), text=plain(_stage(job)) + counted)
+    row.progress(min(share, 1.0), text=plain(_stage(job)) + so_far)
     row.button("Cancel", key="cancel", on_click=gateway.work.cancel, args=(job,))
 
 

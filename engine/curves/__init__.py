@@ -2,7 +2,7 @@
 
 from engine.curves.ask import compute, question, stored
 from engine.curves.export import COLOURS, FORMATS, arrays, figure, table
-from engine.curves.pictures import KINDS, perturbed
+from engine.curves.pictures import KINDS, changed_units, perturbed
 from engine.curves.presets import PRESETS, preset
 from engine.curves.types import (
     CONTROLS,
@@ -31,6 +31,7 @@ __all__ = [
     "Curves",
     "Protocol",
     "arrays",
+    "changed_units",
     "compute",
     "figure",
     "perturbed",

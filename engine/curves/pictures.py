@@ -103,13 +103,19 @@ def as_picture(unit: np.ndarray) -> np.ndarray:
     return np.rint(unit.clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def perturbed(curves: Curves, curve: Curve, index: int, kind: str = "deletion") -> np.ndarray:
-    """The picture at point `index` of a curve of `kind` (one of KINDS), uint8 (height, width, 3)."""
+def changed_units(curves: Curves, kind: str) -> np.ndarray:
+    """How many units are hidden or revealed at each point of a curve of `kind` (one of KINDS), int (s,)."""
     if kind not in KINDS:
         raise SidelightError(f"There is no curve {kind[:80]!r}; use {', '.join(KINDS)}.")
+    protocol = curves.protocol
+    shares = protocol.insertion if kind.startswith("insertion") else protocol.deletion
+    return counts(shares, curves.units[0] * curves.units[1], protocol.steps)
+
+
+def perturbed(curves: Curves, curve: Curve, index: int, kind: str = "deletion") -> np.ndarray:
+    """The picture at point `index` of a curve of `kind` (one of KINDS), uint8 (height, width, 3)."""
+    changed = changed_units(curves, kind)[index]
     protocol, insert = curves.protocol, kind.startswith("insertion")
-    shares = protocol.insertion if insert else protocol.deletion
-    changed = counts(shares, curve.ranks.size, protocol.steps)[index]
     keep = kept(curve.ranks.ravel(), changed, insert=insert, least=kind.endswith("least"))
     place = ground(curves.image, curves.model.preprocess, curves.resize, protocol)
     fill, instead = (protocol.reveal, place.revealed) if insert else (protocol.hide, place.hidden)

@@ -11,7 +11,8 @@ import pytest
 
 from dashboard import gateway
 from dashboard.choices import State
-from dashboard.components.layers import MAGIC, Panel, payload
+from dashboard.components.layers import Panel, payload
+from dashboard.components.packing import MAGIC
 from dashboard.views import layers_panels
 from engine.layers import QUANTITIES, SHARES, Rows, Summary, encode
 from engine.types import SidelightError, Target, Unsupported

@@ -10,8 +10,6 @@ moment of rest.
 from __future__ import annotations
 
 import base64
-import json
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,6 +20,7 @@ import numpy as np
 import streamlit as st
 
 from dashboard.components.grid import Picture
+from dashboard.components.packing import Packing
 from engine import render
 
 if TYPE_CHECKING:
@@ -31,12 +30,12 @@ HERE = Path(__file__).parent
 GRID = HERE.parent / "grid"
 SCRIPTS = (
     *(GRID / name for name in ("values.js", "paint.js", "toolbar.js")),
+    *(HERE.parent / name for name in ("packing.js", "svg.js")),
     *(HERE / name for name in ("unpack.js", "rows.js", "film.js", "words.js", "charts.js", "pointing.js")),
     HERE / "main.js",
 )
 VIEW = ("quantity", "layer", "head", "source", "sign", "colormap", "scale", "opacity", "smooth")
 FACTS = ("key", "title", "detail", "waiting", "reason", "rows_of", "unit")
-MAGIC = b"SLL1"
 
 _component = st.components.v2.component(
     "sidelight_layers",
@@ -104,32 +103,20 @@ def payload(
     view: Mapping[str, Any],
     revision: int,
 ) -> bytes:
-    """What is sent: MAGIC, the length of the JSON (4 bytes, little endian), the JSON, and the arrays, each
-    from a multiple of 4 bytes on. In the JSON an array is {"at", "type", "shape"}, `at` from the first."""
-    arrays: list[bytes] = []
-    length = 0
-
-    def put(values: np.ndarray) -> dict[str, Any]:
-        nonlocal length
-        raw = np.ascontiguousarray(values).tobytes()
-        place = {"at": length, "type": values.dtype.name, "shape": list(values.shape)}
-        arrays.append(raw + bytes(-len(raw) % 4))
-        length += len(arrays[-1])
-        return place
-
+    """What is sent, packed."""
+    packing = Packing()
     head = {
-        "panels": [_panel(panel, put) for panel in panels],
+        "panels": [_panel(panel, packing.put) for panel in panels],
         "quantities": [vars(q) for q in quantities],
         "shares": {name: {"title": s.title, "about": s.about} for name, s in shares.items()},
         "tables": [
-            {"name": n, "diverging": n in render.DIVERGING, "bytes": put(_table(n))} for n in render.COLORMAPS
+            {"name": n, "diverging": n in render.DIVERGING, "bytes": packing.put(_table(n))}
+            for n in render.COLORMAPS
         ],
         "view": dict(view),
         "revision": revision,
     }
-    text = json.dumps(head).encode("ascii")
-    text += b" " * (-(len(text) + 8) % 4)
-    return b"".join((MAGIC, struct.pack("<I", len(text)), text, *arrays))
+    return packing.sealed(head)
 
 
 def _panel(panel: Panel, put: Callable[[np.ndarray], dict[str, Any]]) -> dict[str, Any]:

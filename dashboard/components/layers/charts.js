@@ -3,29 +3,13 @@
 const MARGIN = { left: 40, right: 10, top: 10, bottom: 24 };
 const CHART_HEIGHT = 170;
 
-function drawn(tag, attributes = {}, ...children) {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  element.append(...children);
-  return element;
-}
-
-// Steps of 1, 2 or 5 times a power of ten, about four of them up to `high`.
-function ticksTo(high) {
-  if (!(high > 0)) return [0];
-  const rough = high / 4;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
-  return Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => i * step);
-}
-
 // A plot with layers along x. parts(x, y): its marks.
 function plotOf(panel, width, high, label, parts) {
   const inner = { width: width - MARGIN.left - MARGIN.right, height: CHART_HEIGHT - MARGIN.top - MARGIN.bottom };
   const step = inner.width / depthOf(panel);
   const x = (block) => MARGIN.left + (block + 0.5) * step;
   const y = (value) => MARGIN.top + inner.height * (1 - value / (high || 1));
-  const axis = ticksTo(high).map((value) => drawn("g", { class: "tick" },
+  const axis = ticksOf(0, high).map((value) => drawn("g", { class: "tick" },
     drawn("line", { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }),
     drawn("text", { x: MARGIN.left - 6, y: y(value) + 4, "text-anchor": "end" }, String(Number(value.toPrecision(3))))));
   const every = Math.ceil(22 / step);

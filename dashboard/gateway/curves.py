@@ -1,0 +1,159 @@
+"""Deletion and insertion curves of the state's image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from dashboard.choices import State
+from dashboard.gateway import collection, maps, prompts, work
+from engine.types import SidelightError
+
+if TYPE_CHECKING:
+    from engine.curves import CurveRequest, Curves, Protocol
+    from engine.jobs import Job
+
+
+def protocol(state: State, prompt: str) -> Protocol:
+    """The state's preset with what is changed of it. What needs the model's input leaves the preset's own
+    size: patches, and the fill 'neighbours'."""
+    from engine.curves import preset
+
+    found = preset(state.preset)
+    if state.unit == "patch" or state.fill == "neighbours":
+        found = replace(found, space="input")
+    if state.unit != "preset":
+        found = replace(found, unit=state.unit)
+    if state.fill != "preset":
+        found = replace(found, hide=state.fill, reveal=state.fill)
+    if state.steps:
+        shares = tuple(n / int(state.steps) for n in range(int(state.steps) + 1))
+        found = replace(found, deletion=shares, insertion=shares, steps=0)
+    if state.score != "preset":
+        found = replace(found, score=state.score)
+    return replace(found, classes=_classes(state, prompt))
+
+
+def among(state: State) -> str:
+    """Which classes probability and top-k choose among: 'set', 'prompts', 'list' or 'imagenet'."""
+    from engine.curves import IMAGENET, preset
+
+    if state.among == "preset" and preset(state.preset).classes == IMAGENET:
+        return "imagenet"
+    if state.among in ("preset", "set"):
+        return "prompts" if state.upload else "set"
+    return state.among
+
+
+def _classes(state: State, prompt: str) -> tuple[str, ...] | Literal["imagenet"]:
+    from engine.curves import IMAGENET
+
+    which = among(state)
+    if which == "imagenet":
+        return IMAGENET
+    if which == "list":
+        return state.classes
+    if which == "prompts":
+        return prompts.prompts(state)
+    own = (p for item in collection.image_set(state.image_set).items for p in item.prompts)
+    return tuple(dict.fromkeys((*own, prompt)))
+
+
+def request(state: State, prompt: str) -> CurveRequest:
+    """The curves of all methods and controls for one of the prompts."""
+    from engine.curves import CurveRequest
+
+    if among(state) == "list" and not state.classes:
+        raise SidelightError("The list of classes is empty; write some, one a line.")
+    return CurveRequest(maps.request(state), protocol(state, prompt), only=prompt)
+
+
+def curves(state: State, prompt: str) -> tuple[Curves, Job | None]:
+    """What is known of them, and the job that computes what is missing; a job that ended without all of them
+    is handed out too."""
+    from engine.curves import stored
+
+    asked = request(state, prompt)
+    found = stored(asked)
+    if _whole(found):
+        return found, None
+    job = work.jobs().submit(asked)
+    if job.state == "done":
+        found = replace(stored(asked), failures=job.result.failures)
+    return found, None if _whole(found) else job
+
+
+def across(state: State, prompt: str) -> tuple[Mapping[str, Curves], Job | None]:
+    """The same curves by fill, as far as they are known, and the job that computes the next fill."""
+    found: dict[str, Curves] = {}
+    for fill in fills(state, prompt):
+        found[fill], job = curves(replace(state, fill=fill), prompt)
+        if job is not None:
+            return {name: known for name, known in found.items() if _whole(known)}, job
+    return found, None
+
+
+def fills(state: State, prompt: str) -> tuple[str, ...]:
+    """The fills that can be compared: all, or those that do not need the model's input."""
+    from engine.curves import FILLS
+
+    own_size = protocol(state, prompt).space == "image"
+    return tuple(fill for fill in FILLS if fill != "neighbours" or not own_size)
+
+
+def _whole(found: Curves) -> bool:
+    held = {(c.spec, c.target) for c in (*found.curves, *found.failures)}
+    return all((spec, target.label) in held for spec in found.specs for target in found.targets)
+
+
+def controls() -> tuple[str, ...]:
+    """The specs of the controls."""
+    from engine.curves import CONTROLS
+
+    return CONTROLS
+
+
+def colours() -> tuple[str, ...]:
+    """Of the methods, in their order, as figures have them too."""
+    from engine.curves import COLOURS
+
+    return COLOURS
+
+
+def counts(found: Curves, kind: str) -> np.ndarray:
+    """How many units are changed at each point of a kind of curve."""
+    from engine.curves import changed_units
+
+    return changed_units(found, kind)
+
+
+def pictures(found: Curves, kind: str, index: int) -> Sequence[np.ndarray]:
+    """The picture of every curve at a point, uint8 (height, width, 3)."""
+    from engine.curves import perturbed
+
+    return [perturbed(found, curve, index, kind) for curve in found.curves]
+
+
+def figure(found: Curves, form: str) -> bytes:
+    """The curves as png, svg or pdf."""
+    from engine.curves import figure
+
+    return figure(found, form)
+
+
+def table(found: Curves) -> bytes:
+    """All points as CSV."""
+    from engine.curves import table
+
+    return table(found)
+
+
+def arrays(found: Curves) -> bytes:
+    """All curves as npz, as `python -m engine curves` writes them."""
+    from engine.cli.write import npz
+    from engine.curves import arrays
+
+    return npz(arrays(found))
