@@ -64,7 +64,9 @@ class Batches(Dataset):
             raise IndexError(i)
         rng = np.random.default_rng((self.seed, self.number, self.start + i))
         stage = self.stage
-        scenes = [sample_scene(rng, stage.objects[k % len(stage.objects)], stage.side) for k in range(stage.batch)]
+        scenes = [
+            sample_scene(rng, stage.objects[k % len(stage.objects)], stage.side) for k in range(stage.batch)
+        ]
         images = np.stack([draw(scene)[0] for scene in scenes])
         groups = _texts(rng, scenes, stage)
         captions = [caption for group in groups for caption in group]

@@ -38,7 +38,9 @@ RECIPE = (
     Stage(side=112, objects=ANY, batch=64, samples=13_888, contrasts=True, drops=True, late=True),
     Stage(side=112, objects=ANY, batch=64, samples=40_000, contrasts=True, drops=True, late=True, decay=True),
     Stage(side=112, objects=ALONE, batch=64, samples=60_032, contrasts=True, drops=True, late=True),
-    Stage(side=112, objects=ALONE, batch=64, samples=64_000, contrasts=True, drops=True, late=True, decay=True),
+    Stage(
+        side=112, objects=ALONE, batch=64, samples=64_000, contrasts=True, drops=True, late=True, decay=True
+    ),
 )
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
