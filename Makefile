@@ -1,7 +1,7 @@
 # make run, make test, make lint. Nothing is fetched once .venv matches requirements.txt.
 PYTHON ?= python3
 PORT ?= 8501
-# For a CPU-only or another CUDA build: make run TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# For a CPU-only or another CUDA build: make run TORCH_INDEX=ADDRESS (README, "CPU-only and CUDA builds")
 TORCH_INDEX ?=
 
 .PHONY: run test lint
