@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
@@ -19,7 +20,7 @@ from engine.compute import Refused, Relevance, plain_scores, relevances
 from engine.models import wrap
 from engine.registry import METHODS, Needs, method
 from engine.specs import parse
-from engine.types import FEATURES
+from engine.types import FEATURES, Cancelled
 from tests.engine.questions import image_question, text_question
 from tests.engine.tiny import PROMPTS, pixels, tiny_clip, tiny_model
 from tests.engine.twins import TWINS, Case
@@ -108,15 +109,16 @@ def test_order_of_prompts_does_not_matter(name, branch):
 
 
 @cache
-def _halved():
-    return wrap(copy.deepcopy(tiny_clip()).to(torch.bfloat16))
+def _halved(dtype):
+    return wrap(copy.deepcopy(tiny_clip()).to(dtype))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize(("name", "branch"), BRANCHED)
-def test_half_precision_correlates_with_full(name, branch):
+def test_half_precision_correlates_with_full(name, branch, dtype):
     if METHODS[name].family == "control":
         pytest.skip("a control reads no model")
-    half = _maps(_first(name), _question(branch, _halved(), _images().bfloat16()))
+    half = _maps(_first(name), _question(branch, _halved(dtype), _images().to(dtype)))
     full = _maps(_first(name), _question(branch))
     keep = _question(branch).encoder.content(_question(branch).inputs)
     kept = keep if full.ndim == 3 else torch.ones_like(full[0], dtype=torch.bool)
@@ -158,48 +160,93 @@ def test_the_model_is_left_as_it_was(name, branch):
     _assert_untouched(before, model)
 
 
-@pytest.fixture
-def a_method_that_raises():
+@contextmanager
+def _fault():
+    """A method 'fault' in the registry that raises after it has read gradients."""
+
     @method(title="Fault", family="test", cost="none", requires=("gradients",), needs=Needs(2, 2, ("attn",)))
     def fault(trace):
         """Reads gradients, then fails."""
         raise ZeroDivisionError(f"after {len(trace.gradients)} blocks")
 
-    yield "fault"
-    del METHODS["fault"]
+    try:
+        yield
+    finally:
+        del METHODS["fault"]
 
 
-def test_a_method_that_raises_leaves_the_model_as_it_was_and_the_others_their_maps(a_method_that_raises):
+def test_a_method_that_raises_leaves_the_model_as_it_was_and_the_others_their_maps():
     model = tiny_model()
     before = _fingerprint(model)
     alone = _maps("grad_eclip", _question("image"))
-    fault, other = relevances(_question("image"), [parse("fault"), parse("grad_eclip")])
+    with _fault():
+        fault, other = relevances(_question("image"), [parse("fault"), parse("grad_eclip")])
     assert isinstance(fault, Refused) and not fault.unsupported
     assert "ZeroDivisionError" in fault.reason and "after 2 blocks" in fault.reason
     _close(other.values.double()[..., 1:], alone[..., 1:])
     _assert_untouched(before, model)
 
 
-def test_three_threads_on_one_model_do_not_meet():
+@pytest.mark.parametrize(("name", "branch"), BRANCHED)
+def test_a_method_that_is_stopped_leaves_the_model_as_it_was(name, branch):
+    """At its last step, which is where its graphs are alive."""
+    model, stages = tiny_model(), []
+    before = _fingerprint(model)
+    list(relevances(_question(branch), [parse(_first(name))], stages.append))
+
+    def stop(stage):
+        said.append(stage)
+        if len(said) == len(stages):
+            raise Cancelled("enough")
+
+    said: list[str] = []
+    with pytest.raises(Cancelled):
+        list(relevances(_question(branch), [parse(_first(name))], stop))
+    assert said == stages
+    _assert_untouched(before, model)
+
+
+@pytest.mark.parametrize("branch", ["image", "text"])
+def test_three_threads_on_one_model_do_not_meet(branch):
+    """At the same time, without the lock that the engine holds; one meets a method that raises."""
     model = tiny_model()
     before = _fingerprint(model)
-    specs = [parse(_first(name)) for name, m in METHODS.items() if "image" in m.branches]
-    alone = [result.values for result in relevances(_question("image"), specs)]
+    specs = [parse(_first(name)) for name, m in METHODS.items() if branch in m.branches]
+    alone = [result.values for result in relevances(_question(branch), specs)]
     found: dict[int, list[torch.Tensor]] = {}
+    start = threading.Barrier(3)
 
     def work(number):
-        with model.lock:  # as engine.explain holds it
-            results = relevances(_question("image", model), specs)
-            found[number] = [result.values for result in results]
+        start.wait()
+        results = relevances(_question(branch, model), [*specs, parse("fault")] if number == 2 else specs)
+        found[number] = [result.values for result in results if isinstance(result, Relevance)]
 
-    threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with _fault():
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     for n in range(3):
         assert all(torch.equal(a, b) for a, b in zip(found[n], alone, strict=True))
     _assert_untouched(before, model)
+
+
+@cache
+def _of_one_block():
+    return wrap(tiny_clip(seed=3, vision_layers=1, text_layers=1))
+
+
+@pytest.mark.parametrize(("name", "branch"), BRANCHED)
+def test_a_model_of_one_block_and_cosines_below_zero_give_numbers_or_a_reason(name, branch):
+    question = _question(branch, _of_one_block())
+    assert plain_scores(question).min() < 0 < plain_scores(question).max()
+    (result,) = relevances(question, [parse(_first(name))])
+    if isinstance(result, Refused):
+        assert result.unsupported and "one block only" in result.reason
+    else:
+        assert result.values.isfinite().all()
+        assert (result.explained - plain_scores(question)).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize(("name", "branch"), BRANCHED)
