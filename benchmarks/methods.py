@@ -1,7 +1,8 @@
-"""Explanation methods beside plain forward passes of the same model, in one run: ratios and a table.
+"""Explanation methods beside plain forward passes of the same model, in one run: Markdown tables.
 
-python benchmarks/methods.py --threads 1 --rounds 7
-python benchmarks/methods.py --device cuda --methods rise m2ib
+python -m benchmarks.methods --threads 1 --rounds 7
+python -m benchmarks.methods --quick
+python -m benchmarks.methods --device cuda --methods rise m2ib
 
 ViT-B/16 with random weights; text embeddings are not counted. Two budgets are checked: all methods that read
 the last block only, in plain forward passes; all single-pass methods, in the floor of one plain forward and
@@ -141,8 +142,8 @@ def run(question: Question, specs: Sequence[Spec]) -> dict[str, float]:
     return found
 
 
-def ratios(model: Model, question: Question, specs: Sequence[Spec], rounds: int) -> dict[str, float]:
-    """Print the two budgets; the medians they are made of."""
+def ratios(model: Model, question: Question, specs: Sequence[Spec], rounds: int) -> None:
+    """Print the two budgets and the medians they are made of."""
     whole, last = [s for s in specs if single_pass(s)], [s for s in specs if last_block(s)]
 
     @torch.no_grad()
@@ -153,39 +154,55 @@ def ratios(model: Model, question: Question, specs: Sequence[Spec], rounds: int)
         "plain forward": plain,
         "recorded forward": lambda: recording(question),
         "recorded forward and a backward per prompt": lambda: backwards(question),
-        f"last block: {', '.join(map(str, last))}": lambda: run(question, last),
-        f"single pass: {', '.join(map(str, whole))}": lambda: run(question, whole),
+        f"{len(last)} methods of the last block": lambda: run(question, last),
+        f"{len(whole)} single-pass methods": lambda: run(question, whole),
     }
     found = medians(works, rounds, model.device)
     forward, graph, both, last_time, whole_time = found.values()
-    for name, value in found.items():
-        print(f"{value * 1e3:8.0f} ms  {value / forward:5.2f} plain forwards  {name}")
-    bottom = forward + both - graph
-    print(f"{bottom * 1e3:8.0f} ms  {bottom / forward:5.2f} plain forwards  floor")
-    judge("last block / plain forward", last_time / forward, LAST_BLOCK_BUDGET)
-    judge("single pass / floor", whole_time / bottom, SINGLE_PASS_BUDGET)
-    return found
+    found["floor: plain forward and the backwards"] = bottom = forward + both - graph
+    table(
+        ("together", "ms", "plain forwards", "budget"),
+        [
+            (name, f"{value * 1e3:.0f}", f"{value / forward:.2f}", budget)
+            for (name, value), budget in zip(
+                found.items(),
+                ("", "", "", verdict(last_time / forward, LAST_BLOCK_BUDGET, "plain forwards"),
+                 verdict(whole_time / bottom, SINGLE_PASS_BUDGET, "floors"), ""),
+                strict=True,
+            )
+        ],
+    )  # fmt: skip
 
 
-def judge(name: str, ratio: float, budget: float) -> None:
-    print(f"{name}: {ratio:.2f}, budget {budget}: {'ok' if ratio <= budget else 'OVER'}")
+def verdict(ratio: float, budget: float, unit: str) -> str:
+    return f"{ratio:.2f} of {budget} {unit}{'' if ratio <= budget else ', OVER'}"
 
 
-def table(question: Question, specs: Sequence[Spec], rounds: int, device: str) -> None:
-    """Each method alone, and its share within all of them at once."""
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a Markdown table, names on the left and numbers on the right."""
+    print("|", " | ".join(head), "|")
+    print("|", " | ".join(["---"] + ["---:"] * (len(head) - 1)), "|")
+    for row in rows:
+        print("|", " | ".join(row), "|")
+    print()
+
+
+def each_method(question: Question, specs: Sequence[Spec], rounds: int, device: str) -> None:
+    """Print each method alone, and its share within all of them at once."""
     within: dict[str, list[float]] = {}
     for _ in range(rounds):
         for name, milliseconds in run(question, specs).items():
             within.setdefault(name, []).append(milliseconds)
-    width = max(len(s.method.cost) for s in specs)
-    print(f"\n{'method':<22} {'passes':<{width}} {'ms alone':>9} {'in grid':>9} {'MiB':>7}")
+    rows = []
     for spec in specs:
         alone = medians({"alone": lambda spec=spec: run(question, [spec])}, rounds, device)["alone"]
         memory = peak_memory(lambda spec=spec: run(question, [spec]), device)
         middle = statistics.median(within[str(spec)])
-        print(f"{spec!s:<22} {spec.method.cost:<{width}} {alone * 1e3:9.1f} {middle:9.1f} {memory:7.0f}")
+        passes = spec.method.cost.replace("|", "\\|")
+        rows.append((f"`{spec}`", passes, f"{alone * 1e3:.1f}", f"{middle:.1f}", f"{memory:.0f}"))
     memory = peak_memory(lambda: run(question, specs), device)
-    print(f"{'all at once':<22} {'':<{width}} {'':>9} {'':>9} {memory:7.0f}")
+    rows.append(("all at once", "", "", "", f"{memory:.0f}"))
+    table(("method", "passes", "ms alone", "ms within the grid", "peak MiB"), rows)
 
 
 def main() -> None:
@@ -198,18 +215,22 @@ def main() -> None:
     parser.add_argument("--model", default="ViT-B-16", help="an open_clip architecture")
     parser.add_argument("--methods", nargs="+", metavar="SPEC", help="default: every single-pass method")
     parser.add_argument("--no-table", action="store_true", help="only the two budgets")
+    parser.add_argument("--quick", action="store_true", help="one round of ViT-B-32, to see that it runs")
     options = parser.parse_args()
+    if options.quick:
+        options.model, options.rounds = "ViT-B-32", 1
     torch.set_num_threads(options.threads)
     every = [parse(name) for name, m in METHODS.items() if "image" in m.branches]
     model = load(options.model, options.device)
     question = ask(model, PROMPTS)
+    print(f"{options.model}, {len(PROMPTS)} prompts, {options.device}, {options.threads} threads\n")
     with exact_float32():
         run(question, every_single := [s for s in every if single_pass(s)])  # embeds the texts, once
         if not options.methods:
             ratios(model, question, every_single, options.rounds)
         if not options.no_table:
             chosen = [parse(text) for text in options.methods] if options.methods else every_single
-            table(question, chosen, options.rounds, options.device)
+            each_method(question, chosen, options.rounds, options.device)
 
 
 if __name__ == "__main__":
