@@ -28,7 +28,7 @@ function plotOf(data, curve, order, width, height, [low, high], actions) {
   const y = (value) => EDGE.top + inner.height * (1 - (value - low) / (high - low));
   const across = ticksOf(0, 100 * end, width > 300 ? 5 : 2);
   const axes = [
-    ...ticksOf(low, high).map((value) => drawn("g", { class: value === 0 ? "tick zero" : "tick" },
+    ...ticksOf(low, high, 6).map((value) => drawn("g", { class: value === 0 ? "tick zero" : "tick" },
       drawn("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
       drawn("text", { x: EDGE.left - 7, y: y(value) + 4, "text-anchor": "end" }, String(value).replace("-", "\u2212")))),
     ...across.map((percent) => drawn("g", { class: "tick" },
@@ -53,7 +53,8 @@ function plotOf(data, curve, order, width, height, [low, high], actions) {
   const svg = drawn("svg", { class: "plot", width, height, tabindex: 0, role: "slider", "aria-label": `Marked point of ${curve}`,
     "aria-valuemin": 0, "aria-valuemax": shares.length - 1, "data-plot": curve },
     drawn("rect", { class: "ground", x: EDGE.left, y: EDGE.top, width: inner.width, height: inner.height }),
-    ...axes, ...full, ruler, ...paths.values(), ...dots.values());
+    ...axes, drawn("line", { class: "base", x1: EDGE.left, x2: width - EDGE.right, y1: EDGE.top + inner.height, y2: EDGE.top + inner.height }),
+    ...full, ruler, ...paths.values(), ...dots.values());
   svg.mark = (index, here) => {
     ruler.setAttribute("x1", x(shares[index]));
     ruler.setAttribute("x2", x(shares[index]));
