@@ -27,6 +27,12 @@ class State:
     1. top: per cent of the patches, strongest first, that are drawn; above: or those from this per cent of
     the scale on. outlines: of the set's masks or boxes.
 
+    Of the Compare page. reading: how it reads the prompts: as texts, in CLIP's templates, or as choices among
+    a list. minus: a text whose score is taken from that of every text, '' for none. like: ids of other images
+    of the set, each a row for the likeness to it. choices: what is chosen among: the prompts, the emotions
+    that the bundled model knows, the prompts of the set, or `classes`. picked: choices that have a row
+    besides the first of the ranking.
+
     Of the Layers page. tower: whose layers. target: a prompt, or `image:` and the id of another image of the
     set; '' for the first prompt. beside: a second target, or `model:` for the second model; '' for none.
     quantity: its name in the engine. layer: counted from 1, 0 for the last. head: 'mean', 'max' or a number
@@ -74,6 +80,11 @@ class State:
     smooth: bool = True
     contour: bool = False
     outlines: bool = True
+    reading: str = _choice("texts", "templates", "choices")
+    minus: str = ""
+    like: tuple[str, ...] = ()
+    choices: str = _choice("prompts", "emotions", "set", "list")
+    picked: tuple[str, ...] = ()
     tower: str = _choice("image", "text")
     target: str = ""
     beside: str = ""

@@ -23,6 +23,7 @@ LONGEST_PROMPT = 10_000  # characters; models read far fewer, and say so
 LONGEST_LINK = 6_000  # characters; longer request lines are refused by servers and mail programs
 LONGEST_FILE = 64 * 2**20  # characters of a saved state; an upload inside it is the largest part
 FORMAT = 1
+TYPED = ("prompts", "classes", "picked", "minus", "target")  # may be of any length; the longest is left out
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,27 @@ Checked = tuple[State, tuple[str, ...]]  # a usable state, and a sentence for ea
 
 
 def to_query(state: State) -> dict[str, list[str]]:
-    """The URL's query of a state: defaults left out, prompts too where they are too long for a link."""
+    """The URL's query of a state: defaults left out, and of what was typed the longest, until it is
+    short enough for a link."""
     query: dict[str, list[str]] = {}
     for item in fields(State):
         value = getattr(state, item.name)
         if value != item.default:
             many = value if isinstance(value, tuple) else (value,)
             query[item.name] = [f"{v:g}" if isinstance(v, float) else str(v) for v in many]
-    if len(urlencode(query, doseq=True)) > LONGEST_LINK:
-        query.pop("prompts", None)
+    while (typed := [name for name in TYPED if name in query]) and _length(query) > LONGEST_LINK:
+        del query[max(typed, key=lambda name: _length({name: query[name]}))]
     return query
 
 
+def _length(query: dict[str, list[str]]) -> int:
+    return len(urlencode(query, doseq=True))
+
+
 def linkable(state: State) -> bool:
-    """Whether the prompts fit into the link."""
-    return not state.prompts or "prompts" in to_query(state)
+    """Whether all that was typed fits into the link."""
+    query = to_query(state)
+    return all(name in query for name in TYPED if getattr(state, name) != getattr(State, name))
 
 
 def from_query(query: Mapping[str, list[str]], vocabulary: Vocabulary) -> Checked:
@@ -175,6 +182,10 @@ def _known_place(state: State, here: Vocabulary) -> tuple[State, list[str]]:
     elif state.image and state.image not in here.sets[state.image_set]:
         problems.append(f"{state.image_set} has no image {_short(state.image)}; showing its first.")
         state = replace(state, image="")
+    there = here.sets.get(state.image_set, ())
+    if unknown := [name for name in state.like if name not in there]:
+        problems.append(f"{state.image_set} has no image {_short(unknown[0])} to be like; it is left out.")
+        state = replace(state, like=tuple(name for name in state.like if name in there))
     if state.upload and not DIGEST.fullmatch(state.upload):
         problems.append("The uploaded image that this link names is not valid; upload the image again.")
         state = replace(state, upload="")

@@ -70,6 +70,9 @@ def states(draw):
         "second_model": second[0],
         "second_pretrained": second[1],
         "colormap": draw(st.sampled_from(COLORMAPS)),
+        "like": tuple(draw(st.lists(st.sampled_from(SETS[image_set]), unique=True))),
+        "picked": tuple(draw(st.lists(prompt, max_size=3, unique=True))),
+        "minus": draw(st.one_of(st.just(""), prompt)),
     }
     return State(**values)
 
@@ -115,6 +118,16 @@ def test_a_prompt_of_ten_thousand_characters_is_kept_in_a_file_and_left_out_of_t
     assert back == State(resize="fit") and problems == ()
 
 
+def test_a_list_that_is_too_long_for_a_link_leaves_the_rest_there():
+    classes = tuple(f"class {number}" for number in range(1000))
+    shown = State(prompts=("a dog",), reading="choices", choices="list", classes=classes, picked=classes[:2])
+    assert not links.linkable(shown)
+    back, problems = through_link(shown)
+    assert back == State(prompts=("a dog",), reading="choices", choices="list", picked=classes[:2])
+    assert problems == ()
+    assert links.from_json(links.to_json(shown), VOCABULARY) == (shown, ())
+
+
 def test_lines_are_trimmed_and_blank_or_repeated_ones_dropped():
     assert links.lines("  a dog \r\n\n   \na cat\na dog\n") == ("a dog", "a cat")
     assert links.lines(" \n\t\n") == ()
@@ -144,6 +157,8 @@ def test_half_a_character_does_not_break_link_or_file():
         ({"opacity": ["nan"]}, State(), "from 0 to 1"),
         ({"opacity": ["<b>"]}, State(), "from 0 to 1"),
         ({"contrast": ["perhaps"]}, State(), "True or False"),
+        ({"reading": ["runes"]}, State(), "texts, templates, choices"),
+        ({"like": ["scene-01", "../x"]}, State(like=("scene-01",)), "'../x'"),
     ],
 )
 def test_what_a_link_gets_wrong_is_named_in_one_sentence_and_replaced(query, expected, named):
