@@ -22,8 +22,11 @@ class Block:
     """One transformer block as functions. heads: its number of attention heads.
 
     norm: block input [b n d] -> what the attention reads, after its layer norm [b n d].
-    query, key, value: of what the attention reads, [... d] -> [... d], heads side by side.
-    together: the three at once, which is faster.
+    query: of what the attention reads, [... d] -> [... d], heads side by side.
+    together: queries, keys and values at once.
+    logits: (what the attention reads [b n d], one query per input [b d], heads) -> its logits [b h n], up to
+    a constant per head; see row_logits.
+    mix: (one row of attention per input [b h n], what it reads [b n d]) -> joined heads [b d]; see row_mix.
     output: the attention's output projection, bias included, [... d] -> [... d].
     hidden: the MLP with its norm up to its last linear map, [... d] -> [... m].
     down: that map, with layer scale where the model has it, [... m] -> [... d]; affine.
@@ -33,9 +36,9 @@ class Block:
     heads: int
     norm: Callable[[Tensor], Tensor]
     query: Callable[[Tensor], Tensor]
-    key: Callable[[Tensor], Tensor]
-    value: Callable[[Tensor], Tensor]
     together: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]]
+    logits: Callable[[Tensor, Tensor, int], Tensor]
+    mix: Callable[[Tensor, Tensor], Tensor]
     output: Callable[[Tensor], Tensor]
     hidden: Callable[[Tensor], Tensor]
     down: Callable[[Tensor], Tensor]
@@ -121,6 +124,28 @@ def split_heads(x: Tensor, heads: int) -> Tensor:
 def join_heads(x: Tensor) -> Tensor:
     """[b h n d/h] -> [b n d]"""
     return x.transpose(1, 2).flatten(2)
+
+
+def row_logits(weight: Tensor, read: Tensor, query: Tensor, heads: int) -> Tensor:
+    """q k^T / sqrt(d/h) of one query per input [b d], with keys of weight [d d]: [b h n].
+
+    The query goes through the weight instead of every token, so that a backward pass costs little. A bias of
+    the keys adds the same to all tokens, which softmax does not see, and is left out.
+    """
+    query, weight = query.unflatten(-1, (heads, -1)), weight.unflatten(0, (heads, -1))
+    return (query[:, :, None] * query.shape[-1] ** -0.5 @ weight)[:, :, 0] @ read.mT
+
+
+def row_mix(weight: Tensor, bias: Tensor | None, attn: Tensor, read: Tensor) -> Tensor:
+    """Joined heads [b d] of one row of attention [b h n], with values of weight [d d] and bias [d].
+
+    Tokens are mixed before they go through the weight. The bias counts once per token, as in every value.
+    """
+    heads = attn.shape[1]
+    out = ((attn @ read)[:, :, None] @ weight.unflatten(0, (heads, -1)).mT)[:, :, 0]  # [b h d/h]
+    if bias is not None:
+        out = out + attn.sum(-1, keepdim=True) * bias.unflatten(0, (heads, -1))
+    return out.flatten(1)
 
 
 def fused_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int | None = None) -> Tensor:

@@ -165,23 +165,23 @@ def recorded_attention(block: Block, x: Tensor, mask: Tensor | None, heads: int)
 def recorded_pooling(block: Block, x: Tensor, mask: Tensor | None, heads: int, row: Tensor) -> Layer:
     """The last block's attention, of which the score sees row `row` [b] only.
 
-    The graph goes through that row, which makes its backward cheap; the other rows are kept beside it.
+    The graph goes through that row, and past keys and values, which makes its backward cheap; the other rows
+    are kept beside it.
     """
     import torch
 
     read = block.norm(x)
-    k, v = block.key(read), block.value(read)
     with torch.no_grad():
-        q = block.query(read)
+        q, k, v = block.together(read)
         rest = _probabilities(split_heads(q, heads), split_heads(k, heads), mask)
         rest_out = join_heads(rest @ split_heads(v, heads))
     pooled = torch.arange(q.shape[1], device=q.device) == row[:, None]  # [b n]
-    query = split_heads(block.query(pick(read, row))[:, None], heads)
-    own = _probabilities(query, split_heads(k, heads), None if mask is None else mask[row][:, None, None])
-    attn = torch.where(pooled[:, None, :, None], own, rest)
+    logits = block.logits(read, block.query(pick(read, row)), heads)  # [b h n]
+    own = (logits if mask is None else logits + mask[row][:, None]).softmax(-1)
+    attn = torch.where(pooled[:, None, :, None], own[:, :, None], rest)
     # The row is taken by a product: its gradient costs less than that of an index.
-    own_out = join_heads(pooled[:, None, None].to(attn.dtype) @ attn @ split_heads(v, heads))
-    out = torch.where(pooled[..., None], own_out, rest_out)
+    own_out = block.mix((pooled[:, None, None].to(attn.dtype) @ attn)[:, :, 0], read)
+    out = torch.where(pooled[..., None], own_out[:, None], rest_out)
     return Layer(x=x, q=q, k=k, v=v, attn=attn, out=out, block=block)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engine.adapters import RESNET_OFFERS, STRIDE
 from engine.adapters.open_clip_vit import UNREAD, text_encoder, text_tower
-from engine.encoder import Block, Encoder
+from engine.encoder import Block, Encoder, row_logits, row_mix
 from engine.types import SidelightError, Unsupported
 
 
@@ -74,9 +74,9 @@ def _attention_pool(pool: nn.Module) -> Block:
         heads=pool.num_heads,
         norm=read,
         query=pool.q_proj,
-        key=pool.k_proj,
-        value=pool.v_proj,
         together=lambda x: (pool.q_proj(x), pool.k_proj(x), pool.v_proj(x)),
+        logits=lambda x, query, heads: row_logits(pool.k_proj.weight, x, query, heads),
+        mix=lambda row, x: row_mix(pool.v_proj.weight, pool.v_proj.bias, row, x),
         output=pool.c_proj,
         hidden=lambda y: y,
         down=torch.zeros_like,

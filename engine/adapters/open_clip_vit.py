@@ -5,14 +5,12 @@ The modules' parameters are read and their norms and MLPs called; nothing is hoo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from engine.adapters import SUPPORTED
-from engine.encoder import Block, Encoder
+from engine.encoder import Block, Encoder, row_logits, row_mix
 from engine.types import Unsupported
 
 UNREAD = f"This model is built in a way Sidelight cannot read; it reads {SUPPORTED}."
@@ -62,22 +60,18 @@ def _is_plain(block: nn.Module) -> bool:
 def _block(module: nn.Module) -> Block:
     attn, inner, outer = module.attn, module.mlp[:-1], module.mlp[-1]
 
-    def third(number: int) -> Callable[[Tensor], Tensor]:
-        """Queries, keys or values: one third of the joint input projection."""
-
-        def project(x: Tensor) -> Tensor:
-            bias = None if attn.in_proj_bias is None else attn.in_proj_bias.chunk(3)[number]
-            return F.linear(x, attn.in_proj_weight.chunk(3)[number], bias)
-
-        return project
+    def third(number: int) -> tuple[Tensor, Tensor | None]:
+        """Weight and bias of queries, keys or values: one third of the joint input projection."""
+        bias = None if attn.in_proj_bias is None else attn.in_proj_bias.chunk(3)[number]
+        return attn.in_proj_weight.chunk(3)[number], bias
 
     return Block(
         heads=attn.num_heads,
         norm=module.ln_1,
-        query=third(0),
-        key=third(1),
-        value=third(2),
+        query=lambda read: F.linear(read, *third(0)),
         together=lambda read: F.linear(read, attn.in_proj_weight, attn.in_proj_bias).chunk(3, dim=-1),
+        logits=lambda read, query, heads: row_logits(third(1)[0], read, query, heads),
+        mix=lambda row, read: row_mix(*third(2), row, read),
         output=attn.out_proj,
         hidden=lambda y: inner(module.ln_2(y)),
         down=lambda z: module.ls_2(outer(z)),
