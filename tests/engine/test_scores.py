@@ -94,9 +94,7 @@ def test_class_probabilities_are_the_softmax_at_the_models_own_logit_scale(store
     texts, image = unit_embeddings(*EMOTIONS)
     scale = math.exp(float(tiny_clip().logit_scale.detach()))
     weights = [math.exp(scale * sum(a * b for a, b in zip(text, image, strict=True))) for text in texts]
-    expected = {
-        target.label: weight / sum(weights) for target, weight in zip(targets, weights, strict=True)
-    }
+    expected = {target.label: weight / sum(weights) for target, weight in zip(targets, weights, strict=True)}
     assert found == pytest.approx(expected, abs=1e-6)
     assert sum(found.values()) == pytest.approx(1, abs=1e-6)
     assert sorted(found, key=found.get) == sorted(expected, key=expected.get)  # the same ranking
