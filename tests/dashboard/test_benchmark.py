@@ -33,15 +33,16 @@ VALUES = {"grad_eclip": 0.1, "game": 0.2, "random": 0.5, "center": 0.4, "edges":
 
 @pytest.fixture
 def measured(standin, tmp_path, monkeypatch):
-    """Runs in a folder of the test; what was measured, and an event that lets the measuring go on."""
+    """Runs in a folder of the test; what was measured, and events: it has begun, and it may go on."""
     for cache in (gateway.benchmark.jobs, gateway.benchmark._started, gateway.benchmark._paces):
         cache.clear()
     gateway.runs._found.clear()
     gateway.runs._against.clear()
-    made = SimpleNamespace(images=[], go=threading.Event(), folder=tmp_path / "runs")
+    made = SimpleNamespace(images=[], begun=threading.Event(), go=threading.Event(), folder=tmp_path / "runs")
     made.go.set()
 
     def measure(request, item, vocabulary, model, cancelled=None):
+        made.begun.set()
         made.go.wait(WAIT)
         made.images.append(item.id)
         if item.id == "s1":
@@ -125,6 +126,7 @@ def test_what_is_under_way_can_be_cancelled_and_continued(opened, measured):
     pressed(test, "Start").click()
     test.run()
     id = run_of(test)
+    assert measured.begun.wait(WAIT)
     pressed(test, "Cancel").click()
     test.run()
     measured.go.set()
