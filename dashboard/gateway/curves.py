@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from dashboard.choices import State
-from dashboard.gateway import collection, maps, prompts, work
+from dashboard.gateway import maps, prompts, work
 from engine.types import SidelightError
 
 if TYPE_CHECKING:
@@ -54,12 +54,8 @@ def _classes(state: State, prompt: str) -> tuple[str, ...] | Literal["imagenet"]
     which = among(state)
     if which == "imagenet":
         return IMAGENET
-    if which == "list":
-        return state.classes
-    if which == "prompts":
-        return prompts.prompts(state)
-    own = (p for item in collection.image_set(state.image_set).items for p in item.prompts)
-    return tuple(dict.fromkeys((*own, prompt)))
+    found = prompts.class_list(state, which)
+    return tuple(dict.fromkeys((*found, prompt))) if which == "set" else found
 
 
 def request(state: State, prompt: str) -> CurveRequest:
@@ -73,11 +69,16 @@ def request(state: State, prompt: str) -> CurveRequest:
 
 def curves(state: State, prompt: str) -> tuple[Curves, Job | None]:
     """What is known of them, and the job that computes what is missing; a job that ended without all of them
-    is handed out too."""
+    is handed out too. SidelightError where the score needs a class, and the prompt names none."""
     from engine.curves import stored
 
     asked = request(state, prompt)
     found = stored(asked)
+    if found.curves and all(np.isnan(curve.score) for curve in found.curves):  # computed for another score
+        raise SidelightError(
+            f"The score {found.protocol.score} needs a class, and {prompt[:80]!r} is none of those that it "
+            "chooses among; choose the score Cosine, or other classes."
+        )
     if _whole(found):
         return found, None
     job = work.jobs().submit(asked)

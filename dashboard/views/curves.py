@@ -17,7 +17,7 @@ from engine.types import SidelightError
 
 PRESETS = {
     "default": "Sidelight",
-    "grad-eclip-imagenet": "Grad-ECLIP, ImageNet",
+    "grad-eclip-imagenet": "Grad-ECLIP",
     "rise": "RISE",
 }
 # Leaving a preset for another forgets what was changed of it.
@@ -38,12 +38,19 @@ SCORES = {
     "top-10": "Top-10",
 }
 AMONG = {
-    "set": "Prompts of the set",
+    "set": "The set",
     "prompts": "These prompts",
     "list": "A list",
-    "imagenet": "Classes of ImageNet",
+    "imagenet": "ImageNet",
 }
 STEPS = (10, 20, 50, 100)
+PRESET_HELP = (
+    "Grad-ECLIP: pixels of the image at its own size, half of them deleted to random colours, inserted on "
+    "black, top-1 among ImageNet's classes. RISE: 224 steps of pixels, deleted to the mean colour, inserted "
+    "on a blurred picture, probability among ImageNet's classes."
+)
+FILL_HELP = "What stands in for what is hidden. Where there are two, the first is deletion's."
+AMONG_HELP = "The classes that the score chooses among; the prompt is one of them."
 CRITICISM = (
     "A picture with holes is none that the model was trained on, so a score may fall because the picture "
     "looks strange and not because evidence is gone. How strange it looks depends on the fill, and so may "
@@ -78,23 +85,29 @@ def _choices(shown: state.State) -> None:
     protocol = gateway.curves.protocol(shown, prompt)
     prompts = list(gateway.prompts.prompts(shown))
     _choice("Prompt", "target", prompts, prompt, lambda text: shortened(text, 80))
-    _choice("Protocol", "preset", list(PRESETS), shown.preset, PRESETS.get, **UNCHANGED)
+    _choice("Protocol", "preset", list(PRESETS), shown.preset, PRESETS.get, PRESET_HELP, **UNCHANGED)
     fills, fill = list(FILLS), protocol.hide
     if protocol.hide != protocol.reveal:
         fills, fill = ["preset", *fills], "preset"
-    both = f"{FILLS[protocol.hide]}, then {FILLS[protocol.reveal].lower()}"
-    _choice("Fill", "fill", fills, fill, lambda name: FILLS.get(name, both))
+    both = f"{FILLS[protocol.hide]}, {FILLS[protocol.reveal].lower()}"
+    _choice("Fill", "fill", fills, fill, lambda name: FILLS.get(name, both), FILL_HELP)
     _choice("Unit", "unit", list(UNITS), protocol.unit, UNITS.get)
     steps = len(protocol.deletion) - 1
     _choice("Steps", "steps", sorted({*STEPS, steps}), steps, str)
     _choice("Score", "score", list(SCORES), protocol.score, SCORES.get)
     if protocol.score != "cosine":
         among = [name for name in AMONG if name != "set" or not shown.upload]
-        _choice("Among", "among", among, gateway.curves.among(shown), AMONG.get)
+        _choice("Among", "among", among, gateway.curves.among(shown), AMONG.get, help=AMONG_HELP)
 
 
 def _choice(
-    label: str, field: str, options: list, chosen: object, named: Callable[[object], str], **also: object
+    label: str,
+    field: str,
+    options: list,
+    chosen: object,
+    named: Callable[[object], str],
+    help: str | None = None,
+    **also: object,
 ) -> None:
     key = fields.key(f"curves {field}", chosen)
     st.selectbox(
@@ -103,6 +116,7 @@ def _choice(
         index=options.index(chosen),
         format_func=named,
         key=key,
+        help=help,
         on_change=fields.then(key, lambda value: state.update(**also, **{field: value})),
     )
 

@@ -32,7 +32,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[str]:
+def cache(tmp_path_factory) -> Path:
+    """The folder of the server's store, empty at the start."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, cache: Path) -> Iterator[str]:
     """The dashboard on a free port, with an empty cache; its address."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -44,7 +50,7 @@ def server(tmp_path_factory) -> Iterator[str]:
              "--server.port", str(port), "--server.headless", "true"],
             cwd=ROOT,
             # Offline, so that a test never waits for a hub or loads half a gigabyte from it.
-            env=os.environ | {"SIDELIGHT_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1"},
+            env=os.environ | {"SIDELIGHT_CACHE": str(cache), "HF_HUB_OFFLINE": "1"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )  # fmt: skip

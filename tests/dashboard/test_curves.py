@@ -21,7 +21,8 @@ from dashboard.views import curves_parts
 from engine import curves as engine_curves
 from engine.curves import KINDS, PRESETS, Curve, Curves, Protocol, perturbed
 from engine.curves.pictures import as_picture, ground
-from engine.types import Failure, Image, ModelInfo, Preprocess, SidelightError, Target
+from engine.jobs import of_maps
+from engine.types import Failure, Image, ModelInfo, Preprocess, Request, SidelightError, Target
 from tests.dashboard.conftest import BUNDLED, Job
 
 COMPONENTS = Path(view.__file__).resolve().parents[1] / "components"
@@ -207,6 +208,22 @@ def test_a_score_without_its_class_is_one_sentence_among_the_choices(opened, sta
     assert any(area.label.startswith("Classes") for area in test.text_area)
 
 
+def test_a_stored_curve_without_the_scores_class_is_one_sentence(standin, monkeypatch):
+    lost = replace(made(), curves=tuple(replace(c, score=float("nan")) for c in made().curves))
+    monkeypatch.setattr(engine_curves, "stored", lambda asked: lost)
+    with pytest.raises(SidelightError, match="'a dog' is none of those"):
+        gateway.curves.curves(State(score="top-1", among="imagenet"), "a dog")
+
+
+def test_the_one_queue_answers_curves_too(monkeypatch):
+    monkeypatch.setattr(engine_curves, "compute", lambda asked, **how: "curves")
+    asked = engine_curves.CurveRequest(Request(made().image, (Target("a"),), ("game",), device="cpu"))
+    assert gateway.work._answer(asked) == "curves"
+    assert gateway.work._lane(asked) == "cpu"
+    assert gateway.work._question(asked) == engine_curves.question(asked)
+    assert gateway.work._question(asked.maps) == of_maps(asked.maps)
+
+
 def test_another_preset_forgets_what_was_changed(opened, asked):
     test = opened("curves", prompts=["a dog"], fill=["black"], steps=["10"])
     box = next(box for box in test.selectbox if box.label == "Protocol")
@@ -233,8 +250,9 @@ def test_fills_are_compared_where_it_is_asked(opened, asked, monkeypatch):
     test = opened("curves", prompts=["a dog"])
     assert sum(e.type == "bidi_component" for e in test.main) == 1
     test = opened("curves", prompts=["a dog"], fills=["True"])
-    told = [e.proto for e in test.main if e.type == "bidi_component"]
-    assert len(told) == 2
+    (told,) = [json.loads(e.proto.json) for e in test.main if e.type == "bidi_component" and e.proto.json]
+    assert (told["fills"], told["current"]) == (list(engine_curves.FILLS), "mean")
+    assert [bool(line["colour"]) for line in told["lines"]] == [True, True, False, False, False]
     assert {shown.fill for shown, _ in asked} >= set(engine_curves.FILLS)
 
 

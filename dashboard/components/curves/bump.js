@@ -63,7 +63,7 @@ function statusText(data, measure) {
   const [flipped, pairs] = flipsOf(data, measure);
   if (!pairs) return "One method alone has no ranking; choose more.";
   const among = `${pairs} ${pairs === 1 ? "pair" : "pairs"} of methods`;
-  return flipped ? `${flipped} of ${among} change places with the fill; controls are grey and not counted.`
+  return flipped ? `${flipped} of ${among} ${flipped === 1 ? "changes" : "change"} places with the fill; controls are grey and not counted.`
     : `None of ${among} changes places with the fill; controls are grey and not counted.`;
 }
 

@@ -3,18 +3,17 @@
 const EDGE = { left: 44, right: 14, top: 10, bottom: 24 };
 const NEAR = 16; // pixels within which a curve is pointed at
 const DASHES = ["", "7 3", "2 3"]; // where there are more methods than colours
-const BOUNDED = (score) => score !== "cosine"; // probabilities and hits lie in 0..1
 
 // One range for both plots, so that they compare.
 function rangeOf(data, order) {
-  if (BOUNDED(data.score)) return [0, 1];
+  if (data.score.startsWith("top")) return [0, 1];
   const curves = linesWith(data).map((line) => line.curve);
   const values = curves.flatMap((c) => [...c[kindOf("deletion", order)], ...c[kindOf("insertion", order)], c.score])
     .filter((value) => value !== null);
   if (!values.length) return [0, 1];
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const air = (high - low || 1) * 0.05;
-  return [low - air, high + air];
+  return [data.score === "probability" ? 0 : low - air, high + air];
 }
 
 const linesWith = (data) => data.lines.filter((line) => line.curve);
@@ -119,7 +118,7 @@ function pointText(data, curve, index) {
   const count = data.changed[curve][index];
   const all = data.units[0] * data.units[1];
   const verb = curve === "deletion" ? "deleted" : "inserted";
-  return `${percentText(data.shares[curve][index])}, ${count} of ${all} ${data.unit === "patch" ? "patches" : "pixels"} ${verb}`;
+  return `${percentText(data.shares[curve][index])}, ${count.toLocaleString("en")} of ${all.toLocaleString("en")} ${data.unit === "patch" ? "patches" : "pixels"} ${verb}`;
 }
 
 const percentText = (share) => `${Number((100 * share).toFixed(1))} %`;

@@ -14,7 +14,7 @@ function columnsOf(data, order, indices) {
     ["insertion", "Insertion area", "Area under the insertion curve, by the trapezoid rule", least, area(1)],
     ["slope", "Drop per 10 %", `Mean drop of deletion over its first 30 %, ${first}`, false, (made) => made.slope],
     ["share90", "Share for 90 %", `Smallest share inserted that reaches 90 % of the untouched score, ${first}`, true, (made) => made.share90],
-    ["aid", "AID", "Mean over the steps of deletion, least relevant first minus most relevant first, scaled from the fill's score to the untouched one's", false, (made) => made.aid],
+    ["aid", "AID", "Mean over the steps of deletion, least relevant first minus most relevant first, scaled from the fill's score to the untouched one's; only of deletion from 0 to 100 %", false, (made) => made.aid],
   ];
 }
 
@@ -26,7 +26,8 @@ function tableOf(data, view, indices, sort, stress) {
   const cells = new Map();
   const head = make("tr", {}, headerOf("method", "Method", "The order in which the methods were chosen", view, sort),
     ...columns.map(([name, title, help, lower]) => headerOf(name, title, `${help}. ${lower ? "Lower" : "Higher"} is better.`, view, sort, lower)));
-  const body = sorted(lines, columns, view.sort).map((line) => {
+  const rows = new Map();
+  for (const line of sorted(lines, columns, view.sort)) {
     const row = make("tr", { class: line.colour ? "" : "control" },
       make("th", { scope: "row", title: `${line.label} ${line.detail}`.trim() }, swatchOf(line), make("span", {}, line.label),
         line.detail ? make("span", { class: "soft" }, line.detail) : null),
@@ -37,11 +38,11 @@ function tableOf(data, view, indices, sort, stress) {
       }));
     row.addEventListener("pointerenter", () => stress(line));
     row.addEventListener("pointerleave", () => stress(null));
-    return row;
-  });
+    rows.set(line, row);
+  }
   const element = make("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Numbers of the curves" },
-    make("table", {}, make("thead", {}, head), make("tbody", {}, ...body)));
-  return { element, cells, heads: head.querySelectorAll("button") };
+    make("table", {}, make("thead", {}, head), make("tbody", {}, ...rows.values())));
+  return { element, cells, rows };
 }
 
 function headerOf(name, title, help, view, sort, lower) {
@@ -65,16 +66,20 @@ function sorted(lines, columns, by) {
 
 // The numbers themselves, the best method's in bold; controls do not compete.
 function fillTable(table, data, view, indices) {
-  for (const [name, title, , lower, number] of columnsOf(data, view.order, indices)) {
+  const columns = columnsOf(data, view.order, indices);
+  if (view.sort.includes("at_")) {
+    table.element.querySelector("tbody").append(...sorted(linesWith(data), columns, view.sort).map((line) => table.rows.get(line)));
+  }
+  for (const [name, title, , lower, number] of columns) {
     table.element.querySelector(`[data-sort="${name}"] .title`).textContent = title;
     const lines = linesWith(data);
     const own = lines.filter((line) => line.colour).map((line) => number(line.curve)).filter((value) => value !== null);
-    const best = own.length > 1 ? (lower ? Math.min(...own) : Math.max(...own)) : null;
+    const written = (value) => (value === null ? "–" : name === "share90" ? percentText(value) : numberText(value));
+    const best = own.length > 1 ? written(lower ? Math.min(...own) : Math.max(...own)) : null;
     for (const line of lines) {
-      const value = number(line.curve);
       const cell = table.cells.get(`${name} ${data.lines.indexOf(line)}`);
-      cell.textContent = value === null ? "–" : name === "share90" ? percentText(value) : numberText(value);
-      cell.classList.toggle("best", Boolean(line.colour) && value !== null && value === best);
+      cell.textContent = written(number(line.curve));
+      cell.classList.toggle("best", Boolean(line.colour) && cell.textContent === best);
     }
   }
 }
