@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from engine.encoder import fused_attention, join_heads, pick, split_heads
+from engine.encoder import fused_attention, join_heads, pick, row_logits, row_mix, split_heads
 from engine.trace import exact_float32, record
 from tests.engine.tiny import PROMPTS, pixels, tiny_clip, tiny_model
 
@@ -98,6 +98,18 @@ def test_text_rows_end_at_the_end_of_text():
     assert trace.row.tolist() == trace.inputs.argmax(-1).tolist()
     assert trace.content.sum(1).tolist() == [n - 1 for n in trace.row.tolist()]
     assert trace.grid is None
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_one_row_past_keys_and_values_is_the_row_of_full_attention(heads):
+    generator = torch.Generator().manual_seed(2)
+    read, query, row_bias = (torch.randn(*s, generator=generator) for s in ((2, 5, 8), (2, 8), (8,)))
+    keys, values = torch.randn(2, 8, 8, generator=generator)
+    logits = row_logits(keys, read, query, heads)
+    k, v = split_heads(read @ keys.T, heads), split_heads(read @ values.T + row_bias, heads)
+    _close(logits, torch.einsum("bhs,bhns->bhn", query.unflatten(-1, (heads, -1)), k) / (8 / heads) ** 0.5)
+    attn = logits.softmax(-1) * 0.7  # a gradient also asks of rows that do not sum to one
+    _close(row_mix(values, row_bias, attn, read), join_heads(attn[:, :, None] @ v)[:, 0])
 
 
 @pytest.fixture
