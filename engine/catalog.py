@@ -174,7 +174,17 @@ def _file_digest(path: Path) -> str:
 
 
 @cache
+def _concepts() -> tuple[Mapping[str, Any], ...]:
+    return tuple(json.loads((FOLDER / "concepts.json").read_text(encoding="utf-8"))["concepts"])
+
+
+@cache
 def concepts() -> tuple[str, ...]:
     """A prompt for each concept that the bundled model was trained on, in alphabetical order."""
-    known = json.loads((FOLDER / "concepts.json").read_text(encoding="utf-8"))["concepts"]
-    return tuple(sorted({concept["prompt"] for concept in known}, key=str.casefold))
+    return tuple(sorted({concept["prompt"] for concept in _concepts()}, key=str.casefold))
+
+
+@cache
+def emotions() -> tuple[str, ...]:
+    """A prompt for each emotion among these concepts, in the order of the file."""
+    return tuple(concept["prompt"] for concept in _concepts() if "emotion" in concept)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,12 @@ def changed(path: Path) -> int:
 def other_images(state: State) -> tuple[str, ...]:
     """The ids of the set's images that may be a target beside the one that is looked at."""
     here = item(state)
-    return () if here is None else tuple(i.id for i in image_set(state.image_set).items if i.id != here.id)
+    return tuple(i.id for i in image_set(state.image_set).items if here is None or i.id != here.id)
+
+
+def other(state: State, id: str) -> State:
+    """The state that looks at another image of the set instead."""
+    return replace(state, image=id, upload="")
 
 
 def file_name(state: State) -> str:

@@ -39,7 +39,7 @@ def target(state: State, name: str) -> Target:
         else ()
     )
     if name.startswith("image:") and name.removeprefix("image:") in known:
-        other = replace(state, image=name.removeprefix("image:"))
+        other = collection.other(state, name.removeprefix("image:"))
         return Target(kind="image", image=collection.image(other))
     return Target(name if name in prompts.prompts(state) else prompts.prompts(state)[0])
 

@@ -28,17 +28,12 @@ def request(state: State) -> Request:
     )
 
 
-def explanation(state: State) -> tuple[Explanation, Job | None]:
-    """What is known about the state's image, and the job that computes what is missing.
-
-    For a second model, another image or other prompts ask with `replace(state, ...)`. A job that ended
-    without all maps is handed out too, so that the page can say why; `again` starts it over.
-    """
-    return maps(state, request(state).targets)
-
-
 def maps(state: State, targets: Sequence[Target]) -> tuple[Explanation, Job | None]:
-    """The same for any targets of the state's image."""
+    """What is known of targets of the state's image, and the job that computes what is missing.
+
+    For a second model or another image ask with `replace(state, ...)`. A job that ended without all maps is
+    handed out too, so that the page can say why; `again` starts it over.
+    """
     return explained(replace(request(state), targets=tuple(targets)))
 
 

@@ -56,6 +56,16 @@ def signed(spec: str, sign: str) -> str:
     return str(replace(parsed, params=tuple(sorted({**params, "sign": sign}.items()))))
 
 
+def sign_of(spec: str) -> tuple[str, bool]:
+    """Which evidence a spec's map holds: 'positive', 'negative', 'signed' for both, or '' where its method
+    knows no sign; and whether the method can give both."""
+    from engine import specs
+
+    parsed = specs.parse(spec)
+    takes = next((p for p in parsed.method.parameters if p.name == "sign"), None)
+    return (dict(parsed.params)["sign"], "signed" in takes.choices) if takes else ("", False)
+
+
 def models() -> tuple[str, ...]:
     """The names of the models that can be explained, configs of one's own among them."""
     from engine import catalog

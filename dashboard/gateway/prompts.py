@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from typing import TYPE_CHECKING
 
 from dashboard.choices import State
 from dashboard.gateway import collection, models
 
-if TYPE_CHECKING:
-    pass
-
-log = logging.getLogger(__name__)
 SHOWN_PROMPTS = 2  # of the image's own, as long as the person typed none
 COUNTER_PROMPTS = ("a bicycle", "a pineapple")
 MEANINGLESS = "lorem ipsum dolor"
@@ -40,6 +34,19 @@ def concepts() -> tuple[str, ...]:
     from engine import catalog
 
     return catalog.concepts()
+
+
+def class_list(state: State, which: str) -> tuple[str, ...]:
+    """What is chosen among: the 'prompts' in effect, the 'emotions' that the bundled model knows, the prompts
+    of the 'set', or the person's own 'list'."""
+    from engine import catalog
+
+    if which == "emotions":
+        return catalog.emotions()
+    if which == "set":
+        own = (prompt for item in collection.image_set(state.image_set).items for prompt in item.prompts)
+        return tuple(dict.fromkeys(own))
+    return state.classes if which == "list" else prompts(state)
 
 
 def photo_note(state: State) -> tuple[str, ...]:

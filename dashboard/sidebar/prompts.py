@@ -55,15 +55,20 @@ def draw() -> None:
         st.caption(f":material/info: {plain(sentence)}")
 
 
+def unknown(shown: state.State, used: tuple[str, ...]) -> list[str]:
+    """A sentence where texts have words that the model was never trained on."""
+    words = gateway.prompts.unknown_words(shown, used)
+    if not words:
+        return []
+    some = ", ".join(shortened(word, 30) for word in words[:MOST_WORDS])
+    more = f" and {len(words) - MOST_WORDS} more" if len(words) > MOST_WORDS else ""
+    return [f"This model never saw {some}{more}: what it says of such words means nothing."]
+
+
 def _cautions(shown: state.State, used: tuple[str, ...]) -> list[str]:
-    said = []
-    unknown = gateway.prompts.unknown_words(shown, used)
-    if unknown:
-        some = ", ".join(shortened(word, 30) for word in unknown[:MOST_WORDS])
-        more = f" and {len(unknown) - MOST_WORDS} more" if len(unknown) > MOST_WORDS else ""
-        said.append(f"This model never saw {some}{more}: what it says of such words means nothing.")
+    said = unknown(shown, used)
     if not links.linkable(shown):
-        said.append("These prompts are too long for a link; save the session as a file to share it.")
+        said.append("What is typed is too long for a link; save the session as a file to share it.")
     return said
 
 

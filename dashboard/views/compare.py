@@ -10,9 +10,11 @@ from dashboard import faults, fields, gateway, links, progress, state
 from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.matrix import matrix
 from dashboard.text import plain
-from dashboard.views import compare_rows, compare_take
+from dashboard.views import compare_choices, compare_ranking, compare_rows, compare_take, compare_targets
+from dashboard.views.compare_ranking import Ranking
 from dashboard.views.compare_rows import Line
 
+RANKING = 290  # pixels
 ROWS = {"prompts": "Prompts", "images": "Images", "models": "Models"}
 COMPARABLE = (
     "Each method has a unit of its own. Within a method, values compare across prompts (scale “same "
@@ -23,10 +25,32 @@ COMPARABLE = (
 
 def page() -> None:
     shown = state.current()
-    found = compare_rows.lines(shown)
-    with st.container(horizontal=True, vertical_alignment="center", key="compare_head"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="compare_head"):
         _choices(shown)
-    _said(shown, found)
+        compare_targets.draw(shown)
+    compare_targets.own_list(shown)
+    ranked = compare_ranking.ranking(shown)
+    _said(shown)
+    if ranked is None:
+        _drawn(compare_rows.lines(shown))
+    elif not ranked.whole:
+        progress.panel(ranked.job, "choices")
+        st.caption("The choices are ranked first; their maps follow.")
+    else:
+        _ranked(shown, ranked)
+
+
+def _ranked(shown: state.State, ranked: Ranking) -> None:
+    """The ranking beside the grid; above it where it has a column for each image."""
+    beside = len(ranked.images) == 1
+    both = st.container(horizontal=beside, key="compare_ranked")
+    with both.container(width=RANKING if beside else "stretch", key="compare_ranking"):
+        compare_choices.draw(ranked)
+    with both.container(width="stretch", key="compare_beside"):
+        _drawn(compare_rows.lines(shown, ranked))
+
+
+def _drawn(found: Sequence[Line]) -> None:
     progress.panel(next((line.job for line in found if line.job is not None), None))
     _maps(found)
     _agreement(found)
@@ -44,7 +68,7 @@ def _choices(shown: state.State) -> None:
         label_visibility="collapsed",
         on_change=fields.then(key, lambda chosen: state.update(rows=chosen)),
     )
-    if shown.rows != "images":
+    if shown.rows != "images" and shown.reading != "choices":
         key = fields.key("contrast", shown.contrast)
         st.toggle(
             "Contrast",
@@ -56,10 +80,10 @@ def _choices(shown: state.State) -> None:
         )
 
 
-def _said(shown: state.State, found: Sequence[Line]) -> None:
-    """What the image and the model ask the reader to keep in mind."""
-    about = found[0].explanation
-    notes = [*about.image.notes, *gateway.prompts.photo_note(shown)]
+def _said(shown: state.State) -> None:
+    """What the image, the model and the reading ask the reader to keep in mind."""
+    notes = [*gateway.collection.image(shown).notes, *gateway.prompts.photo_note(shown)]
+    notes += compare_targets.notes(shown)
     if shown.rows == "models" and not shown.second_model:
         notes.append("Choose a second model in the sidebar to see it beside this one.")
     for note in notes:

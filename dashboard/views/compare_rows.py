@@ -11,13 +11,23 @@ import numpy as np
 from dashboard import gateway
 from dashboard.choices import State
 from dashboard.components.grid import Column, Picture, Row, Tile
+from dashboard.components.thumbnails import data_url
+from dashboard.views import compare_ranking
 from engine.types import Explanation, Failure, Map, Target
 
 if TYPE_CHECKING:
+    from dashboard.views.compare_ranking import Ranking
     from engine.jobs import Job
 
-MOST_IMAGES = 8
 PICTURE_SIDE = 512  # pixels of the longer side, as sent to the browser
+THUMBNAIL = 128  # of another image that is a target
+MEASURES = {"class": "probability", "difference": "difference of cosines"}  # what a score is, if no cosine
+EVIDENCE = {
+    "signed": ("evidence for and against", "Positive values raise the score, negative ones lower it."),
+    "": ("no sign", "The map says where the method looks, not whether it speaks for or against the target."),
+}
+CUT = "Values of the other sign are set to zero; “For and against” beside the methods keeps them."
+CUT_WITHIN = "The method cuts off the other sign before it sums up, so it has no map of both."
 
 
 @dataclass(frozen=True)
@@ -37,40 +47,40 @@ class Line:
 
     @property
     def score(self) -> float | None:
-        """The model's cosine of the row's image and prompt, once a map is there."""
+        """What the model scores the row's image and target, once a map is there."""
         return next((m.score for m in self.explanation.maps if m.target == self.target.label), None)
 
 
-def lines(shown: State) -> tuple[Line, ...]:
-    """All rows that a state asks for; asking starts the computation of what is missing."""
+def lines(shown: State, ranked: Ranking | None = None) -> tuple[Line, ...]:
+    """All rows that a state asks for; asking starts the computation of what is missing.
+
+    ranked: of its choices, where it reads prompts so.
+    """
     if shown.rows == "images":
-        return tuple(line for asked in _images(shown) for line in _lines(asked, asked.image))
+        found = []
+        for place, asked in enumerate(compare_ranking.images(shown)):
+            targets = ranked.targets(place) if ranked else gateway.targets.texts(asked)[:1]
+            found += _lines(asked, targets, asked.image)
+        return tuple(found)
+    targets = ranked.targets(0) if ranked else gateway.targets.texts(shown)
+    targets = (*targets, *gateway.targets.like(shown).values())
     if shown.rows == "models" and shown.second_model:
-        first, second = _lines(shown, _model(shown)), _lines(_other(shown), _model(_other(shown)))
+        first = _lines(shown, targets, _model(shown))
+        second = _lines(_other(shown), targets, _model(_other(shown)))
         found = [line for pair in zip(first, second, strict=True) for line in pair]
     else:
-        found = list(_lines(shown))
-    if shown.contrast:
+        found = _lines(shown, targets)
+    if shown.contrast and not ranked:
         against = replace(shown, prompts=gateway.prompts.contrast(shown))
-        for line, detail in zip(_lines(against), ("for contrast", "means nothing"), strict=True):
+        there = _lines(against, gateway.targets.texts(against))
+        for line, detail in zip(there, ("for contrast", "means nothing"), strict=True):
             found.append(replace(line, detail=detail, own=False))
     return tuple(found)
 
 
-def _lines(asked: State, detail: str = "") -> list[Line]:
-    found, job = gateway.maps.explanation(asked)
+def _lines(asked: State, targets: Sequence[Target], detail: str = "") -> list[Line]:
+    found, job = gateway.maps.maps(asked, targets)
     return [Line(asked, found, target, job, detail) for target in found.targets]
-
-
-def _images(shown: State) -> list[State]:
-    """The image that is looked at and those after it in its set, each for one prompt."""
-    if shown.upload:
-        return [replace(shown, prompts=gateway.prompts.prompts(shown)[:1])]
-    items = gateway.collection.image_set(shown.image_set).items
-    here = items.index(gateway.collection.item(shown))
-    some = [*items[here:], *items[:here]][:MOST_IMAGES]
-    states = [replace(shown, image=item.id) for item in some]
-    return [replace(state, prompts=gateway.prompts.prompts(state)[:1]) for state in states]
 
 
 def _other(shown: State) -> State:
@@ -83,7 +93,16 @@ def _model(asked: State) -> str:
 
 def columns(found: Sequence[Line]) -> tuple[Column, ...]:
     """One for each method; what its spec adds to the name is its detail."""
-    return tuple(Column(*parts(spec)) for spec in found[0].explanation.specs)
+    return tuple(Column(*parts(spec), *evidence(spec)) for spec in found[0].explanation.specs)
+
+
+def evidence(spec: str) -> tuple[str, str]:
+    """What a method's maps hold of what speaks for and against the target, and what that means."""
+    sign, both = gateway.models.sign_of(spec)
+    if sign in EVIDENCE:
+        return EVIDENCE[sign]
+    kept = "for" if sign == "positive" else "against"
+    return f"evidence {kept}; sign cut off", CUT if both else CUT_WITHIN
 
 
 def name(spec: str) -> str:
@@ -112,8 +131,28 @@ def pictures(found: Sequence[Line]) -> tuple[tuple[Picture, ...], tuple[Row, ...
             jpeg = gateway.pictures.picture(image, PICTURE_SIDE)
             outlines = gateway.pictures.outlines(line.state)
             made.append(Picture(jpeg, image.size, line.explanation.seen, image.name, outlines))
-        rows.append(Row(line.target.label, places[where], line.detail, line.score))
+        rows.append(
+            Row(
+                title(line.target),
+                places[where],
+                line.detail,
+                line.score,
+                measure=MEASURES.get(line.target.kind, "cosine"),
+                thumbnail=_thumbnail(line.target),
+            )
+        )
     return tuple(made), tuple(rows)
+
+
+def title(target: Target) -> str:
+    """A target as a row is headed; the page says what it is chosen among."""
+    if target.image is not None:
+        return f"like {target.image.name}"
+    return target.text if target.kind == "class" else target.label
+
+
+def _thumbnail(target: Target) -> str:
+    return data_url(gateway.pictures.picture(target.image, THUMBNAIL)) if target.image is not None else ""
 
 
 def tiles(found: Sequence[Line]) -> list[list[Tile]]:
@@ -147,7 +186,7 @@ def _tile(line: Line, spec: str, signed: bool, found: Sequence[Line]) -> Tile:
         seconds=result.seconds,
         gini=gateway.maps.gini(result.values),
         specificity=gateway.maps.specificity(result.values, against.values) if pair else None,
-        versus=other.target.label if pair else "",
+        versus=title(other.target) if pair else "",
         note=result.note,
     )
 

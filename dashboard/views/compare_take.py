@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from dashboard import gateway
 from dashboard.choices import State
 from dashboard.views.compare_rows import Line
+from engine.types import Target
+
+CLASSES = "classes.txt"  # where the command line keeps a list of choices
 
 
 def draw(shown: State, found: Sequence[Line]) -> None:
@@ -39,18 +42,40 @@ def draw(shown: State, found: Sequence[Line]) -> None:
     with st.popover("Copy as", icon=":material/content_copy:"):
         shell, python, bibtex = st.tabs(["Command line", "Python", "BibTeX"])
         file = gateway.collection.file_name(shown)
-        prompts = tuple(dict.fromkeys(line.target.text for line in found))
+        targets = tuple({line.target.label: line.target for line in found}.values())
+        others = _files_of_others(shown)
         specs = found[0].explanation.specs
-        shell.code(command_line(shown, file, prompts, specs), language="bash", wrap_lines=True)
-        python.code(python_code(shown, file, prompts, specs), language="python", wrap_lines=True)
+        shell.code(command_line(shown, file, targets, specs, others), language="bash", wrap_lines=True)
+        python.code(python_code(shown, file, targets, specs, others), language="python", wrap_lines=True)
         bibtex.code(references(specs), language="latex", wrap_lines=True)
 
 
-def command_line(shown: State, file: str, prompts: Sequence[str], specs: Sequence[str]) -> str:
-    """The command that computes the same maps of one image, safe to paste into a shell."""
+def _files_of_others(shown: State) -> dict[str, str]:
+    """The files of the other images that are targets, by the target's label."""
+    others = gateway.targets.like(shown).items()
+    return {
+        target.label: gateway.collection.file_name(gateway.collection.other(shown, id))
+        for id, target in others
+    }
+
+
+def command_line(
+    shown: State, file: str, targets: Sequence[Target], specs: Sequence[str], others: Mapping[str, str]
+) -> str:
+    """The command that computes the same maps of one image, safe to paste into a shell. others: the files of
+    targets that are images, by label."""
     words = ["python", "-m", "engine", "explain", file]
-    for prompt in prompts:
-        words += [f"--prompt={prompt}"] if prompt.startswith("-") else ["-p", prompt]
+    texts = [target for target in targets if target.image is None]
+    for target in texts:
+        words += [f"--prompt={target.text}"] if target.text.startswith("-") else ["-p", target.text]
+    kinds = {target.kind: target for target in texts}
+    if "difference" in kinds:
+        words.append(f"--minus={kinds['difference'].minus}")
+    if "ensemble" in kinds:
+        words.append("--templates")
+    if "class" in kinds:
+        words += ["--classes", CLASSES]
+    words += [f"--target-image={others[t.label]}" for t in targets if t.image is not None]
     for spec in specs:
         words += ["-m", spec]
     words += ["--model", shown.model]
@@ -58,21 +83,29 @@ def command_line(shown: State, file: str, prompts: Sequence[str], specs: Sequenc
         words += ["--pretrained", shown.pretrained]
     if shown.resize != State.resize:
         words += ["--resize", shown.resize]
-    return shlex.join([*words, "--out", "maps", "--png"])
+    command = shlex.join([*words, "--out", "maps", "--png"])
+    if "class" not in kinds:
+        return command
+    return f"printf '%s\\n' {shlex.join(kinds['class'].classes)} > {CLASSES}\n{command}"
 
 
-def python_code(shown: State, file: str, prompts: Sequence[str], specs: Sequence[str]) -> str:
+def python_code(
+    shown: State, file: str, targets: Sequence[Target], specs: Sequence[str], others: Mapping[str, str]
+) -> str:
     """The same in Python."""
     model = f"    model={shown.model!r},\n"
     if shown.pretrained:
         model += f"    pretrained={shown.pretrained!r},\n"
-    targets = "".join(f"        Target({prompt!r}),\n" for prompt in prompts)
+    made = "".join(f"        {_target(target, others)},\n" for target in targets)
     methods = "".join(f"        {spec!r},\n" for spec in specs)
+    classes = next((target.classes for target in targets if target.kind == "class"), ())
+    listed = "".join(f"    {name!r},\n" for name in classes)
     return (
         "from engine import Request, Target, explain, load_image\n\n"
-        "found = explain(Request(\n"
+        + (f"classes = (\n{listed})\n" if classes else "")
+        + "found = explain(Request(\n"
         f"    image=load_image({file!r}),\n"
-        f"    targets=(\n{targets}    ),\n"
+        f"    targets=(\n{made}    ),\n"
         f"    specs=(\n{methods}    ),\n"
         f"{model}"
         f"    resize={shown.resize!r},\n"
@@ -80,6 +113,16 @@ def python_code(shown: State, file: str, prompts: Sequence[str], specs: Sequence
         "for made in found.maps:\n"
         "    print(made.spec, made.target, made.values.shape, made.score)\n"
     )
+
+
+def _target(target: Target, others: Mapping[str, str]) -> str:
+    """A target as Python makes it."""
+    if target.kind == "text":
+        return f"Target({target.text!r})"
+    if target.kind == "image":
+        return f"Target(kind='image', image=load_image({others[target.label]!r}))"
+    more = {"difference": f", minus={target.minus!r}", "class": ", classes=classes"}.get(target.kind, "")
+    return f"Target({target.text!r}, {target.kind!r}{more})"
 
 
 def references(specs: Sequence[str]) -> str:

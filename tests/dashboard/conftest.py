@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -60,26 +60,26 @@ class StandIn:
     failing: tuple[str, ...] = ()
     asked: list[State] = field(default_factory=list)
 
-    def explanation(self, shown: State) -> tuple[Explanation, Job | None]:
+    def maps(self, shown: State, targets: Sequence[Target]) -> tuple[Explanation, Job | None]:
         self.asked.append(shown)
-        image, prompts = gateway.collection.image(shown), gateway.prompts.prompts(shown)
+        image, labels = gateway.collection.image(shown), [target.label for target in targets]
         specs = tuple(dict.fromkeys(gateway.models.signed(spec, shown.sign) for spec in shown.methods))
         maps = [
             Map(spec, "image", text, _values(spec, text), score=0.2, explained_score=0.2, seconds=0.01)
             for spec in specs
-            for text in prompts
+            for text in labels
             if self.job is None and spec not in self.failing
         ]
         failures = [
             Failure(spec, "image", text, f"{spec} needs a class token.", unsupported=True)
             for spec in self.failing
-            for text in prompts
+            for text in labels
         ]
         found = Explanation(
             image=image,
             model=self.describe(shown.model, shown.pretrained),
             resize=shown.resize,
-            targets=tuple(map(Target, prompts)),
+            targets=tuple(targets),
             specs=specs,
             seen=(0.0, 0.0, *map(float, image.size)),
             grid=(14, 14),
@@ -125,7 +125,7 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     made = StandIn()
     monkeypatch.setattr(gateway.collection, "sets", lambda: tuple(datasets.sets(tmp_path / "sets")))
     monkeypatch.setattr(gateway.collection, "image_set", lambda name: datasets.find(name, tmp_path / "sets"))
-    monkeypatch.setattr(gateway.maps, "explanation", made.explanation)
+    monkeypatch.setattr(gateway.maps, "maps", made.maps)
     monkeypatch.setattr(gateway.models, "describe", made.describe)
     monkeypatch.setattr(gateway.prompts, "concepts", lambda: ("a cat", "a dog"))
     kept = Uploads(tmp_path / "uploads")

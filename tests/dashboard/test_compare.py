@@ -22,33 +22,38 @@ from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess
 INFO = ModelInfo("toy", "toy", None, "0" * 64, Preprocess((28, 42), 14, (0, 0, 0), (1, 1, 1)), 77)
 IMAGE = Image(np.zeros((28, 42, 3), np.uint8), "d" * 64, "dot")
 SPECS = ("grad_eclip", "maskclip", "self_attention")
+SHARES = {"a dog": 0.1, "a cat": 0.4, "a bus": 0.2, "a tree": 0.05, "a fox": 0.25}
 NASTY = "it's; `rm -rf` $HOME <script>alert(1)</script> \u202e\N{PILE OF POO}"
 
 
-def explanation(prompts=("a dog", "a cat"), specs=SPECS, leave=()) -> Explanation:
+def explanation(targets=("a dog", "a cat"), specs=SPECS, leave=()) -> Explanation:
+    targets = tuple(t if isinstance(t, Target) else Target(t) for t in targets)
     rng = np.random.default_rng(0)
     maps = []
     for column, spec in enumerate(specs):
         same = rng.random((2, 3)).astype(np.float32)
-        for row, prompt in enumerate(prompts):
+        for row, prompt in enumerate(target.label for target in targets):
             values = same if spec == "self_attention" else (same * (-1) ** row - 0.1 * column)
             explained = 0.3 - 0.1 * (spec == "maskclip")
             if (spec, prompt) not in leave:
                 maps.append(Map(spec, "image", prompt, values.astype(np.float32), 0.3, explained, 0.012))
-    return Explanation(
-        IMAGE, INFO, "crop", tuple(map(Target, prompts)), specs, (0, 0, 42, 28), (2, 3), tuple(maps)
-    )
+    return Explanation(IMAGE, INFO, "crop", targets, specs, (0, 0, 42, 28), (2, 3), tuple(maps))
 
 
 @pytest.fixture
 def stand_in(monkeypatch):
     """The gateway without an engine behind it: every state has the same image, and all maps at once."""
 
-    def answer(state: State):
-        prompts = state.prompts or ("a dog", "a cat")
-        return explanation(prompts, state.methods), None
+    def answer(state: State, targets):
+        return explanation(targets, state.methods), None
 
-    monkeypatch.setattr(gateway.maps, "explanation", answer)
+    def scores(state: State, targets):
+        return {target.label: SHARES[target.text] for target in targets}, None
+
+    monkeypatch.setattr(gateway.maps, "maps", answer)
+    monkeypatch.setattr(gateway.maps, "scores", scores)
+    monkeypatch.setattr(gateway.prompts, "prompts", lambda state: state.prompts or ("a dog", "a cat"))
+    monkeypatch.setattr(gateway.collection, "image", lambda state: replace(IMAGE, name=state.image or "dot"))
     monkeypatch.setattr(gateway.pictures, "picture", lambda image, side: b"jpeg")
     monkeypatch.setattr(gateway.pictures, "outlines", lambda state: (grid.Outline("dot", (np.eye(3, 2),)),))
     monkeypatch.setattr(gateway.prompts, "contrast", lambda state: ("a bus", "lorem"))
@@ -98,7 +103,7 @@ def test_what_is_missing_says_why(stand_in, monkeypatch):
 
     lost = explanation(leave=[("grad_eclip", "a dog"), ("maskclip", "a cat")])
     failed = replace(lost, failures=(Failure("maskclip", "image", "a cat", "It needs a class token."),))
-    monkeypatch.setattr(gateway.maps, "explanation", lambda state: (failed, Job))
+    monkeypatch.setattr(gateway.maps, "maps", lambda state, targets: (failed, Job))
     tiles = compare_rows.tiles(compare_rows.lines(State(methods=SPECS)))
     assert tiles[0][0].values is None and tiles[0][0].reason == Job.error
     assert tiles[1][1].reason == "It needs a class token."
@@ -122,7 +127,8 @@ def test_difference_map_of_a_method_with_itself_is_zero(stand_in):
 
 def test_command_line_survives_any_prompt():
     shown = State(model="ViT-B-16", pretrained="openai", resize="fit")
-    text = compare_take.command_line(shown, "a photo.png", [NASTY, "-h"], ["grad_eclip(heads='single')"])
+    targets = [Target(NASTY), Target("-h")]
+    text = compare_take.command_line(shown, "a photo.png", targets, ["grad_eclip(heads='single')"], {})
     assert shlex.split(text) == [
         "python", "-m", "engine", "explain", "a photo.png", "-p", NASTY, "--prompt=-h",
         "-m", "grad_eclip(heads='single')", "--model", "ViT-B-16", "--pretrained", "openai",
@@ -131,14 +137,16 @@ def test_command_line_survives_any_prompt():
 
 
 def test_command_line_is_one_that_the_engine_understands():
-    text = compare_take.command_line(State(resize="fit"), "a.png", ["-x", "a dog"], ["game"])
+    text = compare_take.command_line(
+        State(resize="fit"), "a.png", [Target("-x"), Target("a dog")], ["game"], {}
+    )
     arguments = parser().parse_args(shlex.split(text)[3:])
     assert (arguments.image, arguments.prompt, arguments.method) == (["a.png"], ["-x", "a dog"], ["game"])
     assert (arguments.model, arguments.resize) == ("bundled", "fit")
 
 
 def test_python_code_means_the_same(stand_in):
-    code = compare_take.python_code(State(), "a'b.png", [NASTY], ["grad_eclip(heads='single')"])
+    code = compare_take.python_code(State(), "a'b.png", [Target(NASTY)], ["grad_eclip(heads='single')"], {})
     literals = {node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)}
     assert {"a'b.png", NASTY, "grad_eclip(heads='single')", "bundled", "crop"} <= literals
 

@@ -57,23 +57,29 @@ class Picture:
 
 @dataclass(frozen=True)
 class Column:
-    """A method. label: its title; detail: its parameters; unit: of its raw values."""
+    """A method. label: its title; detail: its parameters; unit: of its raw values; evidence: what its maps
+    hold of what speaks for and against, and a sentence on what that means."""
 
     label: str
     unit: str
     detail: str = ""
+    evidence: str = ""
+    meaning: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a row shows. picture: place in the list of pictures. score: cosine of picture and prompt. marked:
-    whether it is selected elsewhere."""
+    """What a row shows. picture: place in the list of pictures. score: of picture and target, in the unit
+    `measure`. marked: whether it is selected elsewhere. thumbnail: address of a small picture of the target,
+    where that is an image."""
 
     label: str
     picture: int
     detail: str = ""
     score: float | None = None
     marked: bool = False
+    measure: str = "cosine"
+    thumbnail: str = ""
 
 
 @dataclass(frozen=True)

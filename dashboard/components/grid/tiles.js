@@ -10,10 +10,12 @@ function headOf(entry, kind) {
   return make("div", { class: `head ${kind}`, role: kind === "top" ? "columnheader" : "rowheader",
     "data-marked": entry.marked || undefined, "aria-current": entry.marked ? "true" : undefined },
     make("div", { class: "title", dir: "auto", title: entry.label }, entry.label),
+    entry.thumbnail ? make("img", { class: "thumbnail", src: entry.thumbnail, alt: "" }) : null,
     entry.detail ? make("div", { class: "detail", title: entry.detail }, entry.detail) : null,
+    entry.evidence ? make("div", { class: "evidence", title: entry.meaning }, entry.evidence) : null,
     entry.score === undefined ? null
-      : make("div", { class: "detail", title: "Cosine of image and prompt in the unmodified model" },
-        "cosine ", make("b", {}, scoreText(entry.score))));
+      : make("div", { class: "detail", title: `${entry.measure} in the unmodified model` },
+        `${entry.measure} `, make("b", {}, scoreText(entry.score))));
 }
 
 function statistic(name, value, help) {
@@ -39,6 +41,7 @@ function factsOf(tile) {
 function flagOf(tile) {
   if (tile.explained === undefined || Math.abs(tile.explained - tile.score) <= SAME_SCORE) return null;
   const [explained, score] = [scoreText(tile.explained), scoreText(tile.score)];
+  if (explained === score) return null;
   return make("p", { class: "flag",
     title: `The pass whose activations this method read scores ${explained}; the unmodified model ${score}.` },
     "explains ", make("b", {}, explained), `, model ${score}`);
