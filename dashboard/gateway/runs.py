@@ -84,7 +84,7 @@ def _stand(id: str) -> tuple[int, float]:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _found(id: str, _stand: tuple[int, float]) -> RunResult:
+def _found(id: str, stand: tuple[int, float]) -> RunResult:
     from engine.runs import result
 
     return result(folder(id))
@@ -96,7 +96,7 @@ def against(id: str, reference: str) -> tuple[Estimate, ...]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _against(id: str, reference: str, _stand: tuple[int, float]) -> tuple[Estimate, ...]:
+def _against(id: str, reference: str, stand: tuple[int, float]) -> tuple[Estimate, ...]:
     from engine.runs import against_controls
     from engine.runs.summary import summarise
 
