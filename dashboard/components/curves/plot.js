@@ -29,7 +29,7 @@ function plotOf(data, curve, order, width, height, [low, high], actions) {
   const axes = [
     ...ticksOf(low, high, 6).map((value) => drawn("g", { class: value === 0 ? "tick zero" : "tick" },
       drawn("line", { x1: EDGE.left, x2: width - EDGE.right, y1: y(value), y2: y(value) }),
-      drawn("text", { x: EDGE.left - 7, y: y(value) + 4, "text-anchor": "end" }, String(value).replace("-", "\u2212")))),
+      drawn("text", { x: EDGE.left - 7, y: y(value) + 4, "text-anchor": "end" }, value !== 0 && Math.abs(value) < 1e-3 ? numeral(value) : String(value).replace("-", "\u2212")))),
     ...across.map((percent) => drawn("g", { class: "tick" },
       drawn("text", { x: x(percent / 100), y: height - 7, "text-anchor": percent === 0 ? "start" : percent >= 100 * end - 1 ? "end" : "middle" },
         `${percent} %`))),

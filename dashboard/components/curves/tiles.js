@@ -63,7 +63,11 @@ function showPoint({ first, tiles }, data, point, order, sent) {
   first.canvas.setAttribute("aria-label", `${data.alt}, untouched, as the model sees it`);
 }
 
-const numberText = (value) => (value === null ? "none" : (Math.abs(value) < 5e-4 ? 0 : value).toFixed(3).replace("-", "\u2212"));
+// Three decimals, or what is left of a number that has none of them.
+function numberText(value) {
+  if (value === null) return "none";
+  return value !== 0 && Math.abs(value) < 5e-4 ? numeral(value) : value.toFixed(3).replace("-", "\u2212");
+}
 
 function shareOfFull(data, value, full) {
   if (value === null || !(full > 0) || data.score.startsWith("top")) return "";
