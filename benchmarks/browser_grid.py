@@ -1,6 +1,6 @@
 """A stored grid of 36 maps in the browser, beside an empty rerun of the same page in the same run.
 
-python benchmarks/browser_grid.py --rounds 9
+python -m benchmarks.browser_grid --rounds 9
 
 Budgets (DESIGN: Speed): 30 ms of server work, 2.5 times the click-to-pixels of an empty rerun, no torch. Maps
 of random numbers lie in a store of their own under the keys of the real ones. Server work is the time of the
@@ -30,7 +30,6 @@ import numpy as np
 import streamlit as st
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 from dashboard import gateway  # noqa: E402  after the path is set
 from dashboard.components import grid  # noqa: E402

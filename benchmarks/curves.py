@@ -1,7 +1,7 @@
 """Curves beside the bare forward passes that they need, in one run: the ratio, and the memory.
 
-python benchmarks/curves.py --threads 1 --rounds 3
-python benchmarks/curves.py --device cuda --model ViT-B-16
+python -m benchmarks.curves --threads 1 --rounds 3
+python -m benchmarks.curves --device cuda --model ViT-B-16
 
 One image, 10 methods, 2 orders, 21 steps. The maps are there before; what is timed is the public call: masks,
 fills, hashes, passes, store. The floor is one pass for each distinct input, in batches of the same size.

@@ -1,6 +1,6 @@
 """The Layers page in the browser: layer and head changes, a new prompt, a stored page beside an empty rerun.
 
-python benchmarks/layers.py --rounds 9
+python -m benchmarks.layers --rounds 9
 
 Budgets, with the bundled model on two cores: 50 ms from a key to the pixels of another layer or head; 2 s for
 a new prompt's full page with the model loaded and nothing stored; a stored page within 3 times an empty rerun
@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 from benchmarks.browser_grid import CLICK, served  # noqa: E402  after the path is set
 from dashboard import gateway  # noqa: E402

@@ -1,6 +1,6 @@
 """The store under load: bytes an entry, lookups and writes beside plain SQLite.
 
-python benchmarks/store.py --entries 1000000
+python -m benchmarks.store --entries 1000000
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Words page in a browser: new prompts with the model loaded, and stored ones beside an empty rerun.
 
-python benchmarks/words.py --rounds 9
+python -m benchmarks.words --rounds 9
 
 Budgets: 2 s from the click to all rows, maps and the grid of a new prompt, with the bundled model loaded and
 nothing stored; for a stored prompt 3 times the click-to-pixels of an empty rerun, without torch. The clock is
@@ -20,7 +20,6 @@ from pathlib import Path
 import streamlit as st
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
 
 from browser_grid import served  # noqa: E402  after the path is set
 
