@@ -176,9 +176,7 @@ def _answered(
             yield tile, index
 
 
-def _finished(
-    tile: Tile, model: Model, prepared: Prepared, result: Relevance, index: int
-) -> Map:
+def _finished(tile: Tile, model: Model, prepared: Prepared, result: Relevance, index: int) -> Map:
     from engine.words import tokens_of
 
     seconds = result.seconds / max(1, result.values.shape[0] * result.values.shape[1])
