@@ -1,4 +1,4 @@
-"""Benchmark runs: what one asks and costs, and the worker that does it into its folder (see runs)."""
+"""Benchmark runs: what one asks, and the worker that does it into its folder (see runs)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard.choices import State
-from dashboard.gateway import collection, models, runs, work
+from dashboard.gateway import collection, models, runs
 from engine.types import Cancelled, Progress, SidelightError
 
 if TYPE_CHECKING:
-    from engine.datasets import Item
     from engine.jobs import Job, Jobs
     from engine.runs import Metric, RunRequest, RunResult, RunStatus
 
@@ -33,34 +32,6 @@ class Asked:
     def device(self) -> str:
         """Where it is computed."""
         return self.request.device
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How fast a model is. seconds: of one input of its image tower, among others in a batch. failures: none,
-    see engine.jobs."""
-
-    seconds: float
-    failures: tuple[()] = ()
-
-
-@dataclass(frozen=True)
-class Measuring:
-    """Asks for a model's pace."""
-
-    model: str
-    pretrained: str | None
-    device: str = "auto"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a run will take. passes: inputs of the image tower; seconds: None while the model's pace is not
-    known."""
-
-    images: int
-    passes: int
-    seconds: float | None
 
 
 # What can be asked
@@ -99,11 +70,6 @@ def has_regions(image_set: str) -> bool:
     return any(o.mask or o.bbox or o.runs for item in items for o in item.objects)
 
 
-def items_of(image_set: str) -> tuple[Item, ...]:
-    """The images of a run's set, none where it is no longer here."""
-    return next((s.items for s in collection.sets() if s.name == image_set), ())
-
-
 def request(state: State) -> RunRequest:
     """The run that the state asks for; SidelightError where it has no method of images."""
     from engine.runs import RunRequest
@@ -128,62 +94,8 @@ def run_id(asked: RunRequest) -> str:
     """The id of a run: equal where the request, the images and the weights are."""
     from engine.runs import question
 
-    text = "\n".join((question(asked), *(item.id for item in _items(asked))))
+    text = "\n".join((question(asked), *(item.id for item in runs.images(asked))))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _items(asked: RunRequest) -> tuple[Item, ...]:
-    return collection.image_set(asked.set).items[: asked.first]
-
-
-def cost(asked: RunRequest) -> Cost:
-    """What a run will take, by the pace of earlier runs of the model here, or else of the model itself."""
-    from engine.runs.cost import passes
-
-    items = _items(asked)
-    total = passes(asked, items)
-    pace = _pace_of_runs(asked) or _pace_of_model(asked)
-    return Cost(len(items), total, pace and pace * total)
-
-
-def _pace_of_runs(asked: RunRequest) -> float | None:
-    """Seconds a pass of the latest run of the same weights."""
-    from engine.runs import result
-    from engine.runs.cost import passes, seconds_an_image
-
-    info = models.describe(asked.model, asked.pretrained or "")
-    for run in runs.listed():
-        known = {s.name for s in collection.sets()}
-        if run.manifest["weights"] != info.digest or run.manifest["set"]["name"] not in known:
-            continue
-        seconds = seconds_an_image(runs.folder(run.id))
-        earlier = result(runs.folder(run.id)).request if seconds else None
-        if earlier is not None and (total := passes(earlier, _items(earlier))):
-            return seconds * len(_items(earlier)) / total
-    return None
-
-
-def _pace_of_model(asked: RunRequest) -> float | None:
-    """Seconds a pass, measured for this; None while that is under way, or there are no weights yet."""
-    if not models.describe(asked.model, asked.pretrained or "").digest:
-        return None
-    job = _paces().get((asked.model, asked.pretrained))
-    if job is None:
-        job = jobs().submit(Measuring(asked.model, asked.pretrained))
-        _paces()[asked.model, asked.pretrained] = job
-        work.wait(job)
-    return job.result.seconds if job.state == "done" else None
-
-
-def is_measuring(asked: RunRequest) -> bool:
-    """Whether the pace of a run's model is being measured."""
-    there = _paces().get((asked.model, asked.pretrained))
-    return there is not None and there.state in ("queued", "running")
-
-
-@st.cache_resource(show_spinner=False)
-def _paces() -> dict[tuple[str, str | None], Job]:
-    return {}
 
 
 # The worker
@@ -194,32 +106,25 @@ def jobs() -> Jobs:
     """The queue of runs, apart from that of the pages: nobody's maps wait for somebody's run to end."""
     from engine.jobs import Jobs
 
-    return Jobs(_answer, question=repr, lane=_lane)
-
-
-def _lane(asked: Asked | Measuring) -> str:
-    return f"{'pace' if isinstance(asked, Measuring) else 'runs'} on {asked.device}"
+    return Jobs(_answer, question=repr)
 
 
 def _answer(
-    asked: Asked | Measuring,
+    asked: Asked,
     progress: Callable[[Progress | RunStatus], None],
     cancelled: Callable[[], bool],
-) -> RunResult | Pace:
-    """What a worker does: a run into its folder, or a model's pace."""
+) -> RunResult:
+    """What a worker does: a run into its folder."""
     from engine.models import load
     from engine.runs import run
-    from engine.runs.cost import seconds_a_pass
 
     def say(stage: str) -> None:
         if cancelled():
             raise Cancelled("The run was stopped before it began.")
         progress(Progress(0, 0, stage))
 
-    of = asked if isinstance(asked, Measuring) else asked.request
+    of = asked.request
     model = load(of.model, of.pretrained, of.device, say)
-    if isinstance(asked, Measuring):
-        return Pace(seconds_a_pass(model))
     say("Looking for the first image")
     return run(asked.request, runs.folder(asked.id), progress, cancelled, model)
 
@@ -242,7 +147,10 @@ def go_on(id: str) -> None:
     """Take up a run where it was left; SidelightError where what it measured is no longer there."""
     asked, manifest = runs.found(id).request, runs.found(id).manifest
     digest = models.describe(asked.model, asked.pretrained or "").digest
-    if [item.id for item in _items(asked)] != manifest["images"] or digest not in ("", manifest["weights"]):
+    if [item.id for item in runs.images(asked)] != manifest["images"] or digest not in (
+        "",
+        manifest["weights"],
+    ):
         raise SidelightError(
             "The set or the model has changed since this run began, so it cannot go on; its results stay, "
             "and a new run measures what is there now."

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from dashboard.gateway import collection
+
 if TYPE_CHECKING:
-    from engine.runs import Estimate, Published, RunResult, RunStatus
+    from engine.datasets import Item
+    from engine.runs import Estimate, Published, RunRequest, RunResult, RunStatus
 
 ID = re.compile(r"[0-9a-f]{16}")
 
@@ -118,6 +121,12 @@ def published() -> tuple[Published, ...]:
     from engine.runs import PUBLISHED
 
     return PUBLISHED
+
+
+def images(asked: RunRequest) -> tuple[Item, ...]:
+    """The images that a run measures, of those that its set has now; none where the set is no longer here."""
+    items = next((s.items for s in collection.sets() if s.name == asked.set), ())
+    return items[: asked.first]
 
 
 # To take away

@@ -1,40 +1,22 @@
-"""The charts of a run: forest plot, cost against quality, ranks across metrics.
-
-The colours stand out on light and dark paper alike: grey for the controls, orange for the method that is
-looked at.
-"""
+"""The charts of one metric of a run: its forest plot, and cost against quality."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
 from dashboard import gateway
 from dashboard.views import benchmark_text as text
+from dashboard.views.benchmark_look import CONTROL, GRID, LOOKED, METHOD, ROW, Drawn, colour_of, look
 
 if TYPE_CHECKING:
     from dashboard.views.benchmark_results import View
     from engine.runs import Estimate
 
-METHOD, CONTROL, LOOKED = "#1f8fa0", "#8b979d", "#dd7f14"
-ROW = 25  # pixels a method
-GRID = "rgba(128, 140, 146, 0.22)"
 COSTS = ("milliseconds", "milliseconds_alone", "forward_passes")
-FEW = 12  # methods, whose lines can be told apart
-WRAP = 13  # characters of a metric's title in a line
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A chart and what it shows, for those who do not see it."""
-
-    figure: go.Figure
-    alt: str
 
 
 def forest(looked: View) -> Drawn:
@@ -64,7 +46,7 @@ def forest(looked: View) -> Drawn:
         figure.add_vline(0, line={"color": CONTROL, "width": 1, "dash": "dot"})
     elif metric.higher is not None and (best := _best_control(found)) is not None:
         figure.add_vline(best.mean, line={"color": CONTROL, "width": 1, "dash": "dot"})
-    _look(figure, ROW * len(found) + 70)
+    look(figure, ROW * len(found) + 70)
     title = f"Difference in {metric.title} ({metric.unit})" if looked.against else text.axis(metric)
     figure.update_xaxes(title=title, gridcolor=GRID, zeroline=False)
     figure.update_yaxes(
@@ -121,7 +103,7 @@ def cost(looked: View) -> Drawn | None:
             mode="markers+text",
             marker={"color": colour, "size": 9},
         )
-    _look(figure, max(ROW * len(pairs) + 70, 320))
+    look(figure, max(ROW * len(pairs) + 70, 320))
     ticks = _ticks([max(p.mean, floor) for p, _ in pairs.values()])
     figure.update_xaxes(
         title=f"{price.title} ({price.unit})",
@@ -165,78 +147,6 @@ def unbeaten(pairs: dict[str, tuple[float, float]], higher: bool | None) -> set[
     }
 
 
-def ranks(looked: View) -> Drawn:
-    """Each method's place by each metric that has a better end; ties in the order of the table."""
-    known = gateway.benchmark.metrics()
-    metrics = [name for name in looked.metrics if known[name].higher is not None]
-    means = {(e.spec, e.metric): e for e in looked.found.summary if e.images}
-    places = {metric: _places(looked.specs, metric, means) for metric in metrics}
-    quiet = 0.7 if len(looked.specs) <= FEW else 0.4
-    figure = go.Figure()
-    order = sorted(looked.specs, key=lambda s: (s == looked.method, not gateway.benchmark.is_control(s)))
-    for spec in order:
-        colour = _colour(looked, spec)
-        figure.add_scatter(
-            x=list(range(len(metrics))),
-            y=[places[metric].get(spec) for metric in metrics],
-            customdata=[
-                [
-                    text.name(spec),
-                    known[m].title,
-                    f"rank {means[spec, m].rank:g}" if spec in places[m] else "",
-                ]
-                for m in metrics
-            ],
-            hovertemplate="%{customdata[0]}<br>%{customdata[1]}: %{customdata[2]}<extra></extra>",
-            mode="lines+markers",
-            line={
-                "color": colour,
-                "width": 3.5 if spec == looked.method else 1.8,
-                "shape": "spline",
-                "smoothing": 0.35,
-                "dash": "dot" if gateway.benchmark.is_control(spec) else "solid",
-            },
-            marker={"size": 8, "color": colour},
-            opacity=1.0 if spec == looked.method else quiet,
-            cliponaxis=False,
-        )
-    # An empty trace, for plotly draws no axis that nothing uses.
-    figure.add_scatter(x=[None], y=[None], yaxis="y2", hoverinfo="skip")
-    _look(figure, ROW * len(looked.specs) + 90)
-    figure.update_xaxes(
-        tickvals=list(range(len(metrics))),
-        ticktext=["<br>".join(textwrap.wrap(known[m].title, WRAP)) for m in metrics],
-        range=[-0.12, len(metrics) - 0.88],
-        side="top",
-        gridcolor=GRID,
-        zeroline=False,
-    )
-    height = [len(looked.specs) + 0.6, 0.4]
-    figure.update_layout(
-        yaxis=_names(places[metrics[0]]) | {"range": height},
-        yaxis2=_names(places[metrics[-1]]) | {"range": height, "side": "right", "overlaying": "y"},
-    )
-    listed = "; ".join(
-        f"{known[m].title}: {', '.join(text.name(s) for s in sorted(places[m], key=places[m].get))}"
-        for m in metrics
-    )
-    return Drawn(figure, f"Methods in order, the best first, by metric. {listed}.")
-
-
-def _names(places: dict[str, int]) -> dict:
-    return {
-        "tickvals": list(places.values()),
-        "ticktext": [text.name(spec) for spec in places],
-        "showgrid": False,
-        "zeroline": False,
-    }
-
-
-def _places(specs: Sequence[str], metric: str, means: dict[tuple[str, str], Estimate]) -> dict[str, int]:
-    known = [s for s in specs if (s, metric) in means and not math.isnan(means[s, metric].rank)]
-    return {spec: place for place, spec in enumerate(sorted(known, key=lambda s: means[s, metric].rank), 1)}
-
-
 def _there(looked: View, spec: str, metric: str) -> Estimate | None:
     """The estimate, where there is something to draw of it."""
     e = looked.estimates.get((spec, metric))
@@ -250,14 +160,8 @@ def _kinds(looked: View, found: Sequence[Estimate]) -> list[tuple[str, list[Esti
     return [
         (colour, some)
         for colour in (CONTROL, METHOD, LOOKED)
-        if (some := [e for e in found if _colour(looked, e.spec) == colour])
+        if (some := [e for e in found if colour_of(looked, e.spec) == colour])
     ]
-
-
-def _colour(looked: View, spec: str) -> str:
-    if spec == looked.method:
-        return LOOKED
-    return CONTROL if gateway.benchmark.is_control(spec) else METHOD
 
 
 def _ends(e: Estimate, difference: bool) -> tuple[float, float, float]:
@@ -281,18 +185,3 @@ def _said(e: Estimate, difference: bool) -> str:
 def _best_control(found: Sequence[Estimate]) -> Estimate | None:
     there = [e for e in found if gateway.benchmark.is_control(e.spec) and not math.isnan(e.rank)]
     return min(there, key=lambda e: e.rank, default=None)
-
-
-def _look(figure: go.Figure, height: int) -> None:
-    """Quiet, without a legend; names and titles take the room that they need."""
-    figure.update_layout(
-        height=height,
-        showlegend=False,
-        dragmode=False,
-        hovermode="closest",
-        margin={"l": 10, "r": 10, "t": 10, "b": 10},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-    )
-    figure.update_xaxes(automargin=True, fixedrange=True, title_font_size=13, tickfont_size=12)
-    figure.update_yaxes(automargin=True, fixedrange=True, title_font_size=13, tickfont_size=12)

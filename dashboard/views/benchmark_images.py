@@ -53,7 +53,7 @@ def ordered(looked: View) -> list[Row]:
 
 def _wall(looked: View, rows: Sequence[Row], label: str) -> None:
     st.markdown(f"**{label}**")
-    here = {item.id: item for item in gateway.benchmark.items_of(looked.found.request.set)}
+    here = {item.id: item for item in gateway.runs.images(looked.found.request)}
     pictures = [
         Thumbnail(
             str(place),

@@ -15,7 +15,9 @@ from dashboard.text import plain
 from dashboard.views import (
     benchmark_charts,
     benchmark_images,
+    benchmark_look,
     benchmark_published,
+    benchmark_ranks,
     benchmark_table,
     benchmark_take,
 )
@@ -160,10 +162,10 @@ def _charts(looked: View) -> None:
     if len(ordered) > 1:
         st.markdown("#### Ranks across metrics")
         st.caption("A method whose line stays high is good by every measure; lines that cross disagree.")
-        _chart(benchmark_charts.ranks(looked), "ranks")
+        _chart(benchmark_ranks.ranks(looked), "ranks")
 
 
-def _chart(drawn: benchmark_charts.Drawn, key: str) -> None:
+def _chart(drawn: benchmark_look.Drawn, key: str) -> None:
     st.plotly_chart(
         drawn.figure, key=f"chart {key}", alt=drawn.alt, config={"displayModeBar": False, "scrollZoom": False}
     )

@@ -156,14 +156,14 @@ def _start(shown: state.State) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
     try:
         asked = gateway.benchmark.request(shown)
-        cost = gateway.benchmark.cost(asked)
+        cost = gateway.run_cost.cost(asked)
         id = gateway.benchmark.run_id(asked)
     except SidelightError as error:
         row.warning(plain(str(error)))
         return
     passes = f"{float(f'{cost.passes:.2g}'):,.0f}"
     lasts = f"about {text.duration(cost.seconds)}" if cost.seconds else "a time that is known once it runs"
-    if gateway.benchmark.is_measuring(asked):
+    if gateway.run_cost.is_measuring(asked):
         lasts = "measuring how long"
         _until_measured(asked)
     row.markdown(
@@ -178,7 +178,7 @@ def _start(shown: state.State) -> None:
 
 @st.fragment(run_every=POLL)
 def _until_measured(asked: RunRequest) -> None:
-    if not gateway.benchmark.is_measuring(asked):
+    if not gateway.run_cost.is_measuring(asked):
         st.rerun()
 
 

@@ -4,7 +4,7 @@ runs."""
 from engine.runs.catalog import DEFAULT, METRICS, Metric
 from engine.runs.controls import against_controls, beats
 from engine.runs.published import PUBLISHED, Published
-from engine.runs.runner import question, result, run, status
+from engine.runs.runner import question, request_of, result, run, status
 from engine.runs.types import Estimate, Row, RunRequest, RunResult, RunStatus
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "against_controls",
     "beats",
     "question",
+    "request_of",
     "result",
     "run",
     "status",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -158,7 +158,7 @@ def result(folder: Path) -> RunResult:
     """Table and summary of what is done so far."""
     manifest = files.read(folder)
     rows = tuple(Row(found["image"], *row) for found in files.results(folder) for row in found["rows"])
-    request = _request(manifest["request"])
+    request = request_of(manifest)
     specs = manifest["specs"]
     reference = str_of(request.reference) if request.reference else specs[0]
     return RunResult(
@@ -170,7 +170,9 @@ def result(folder: Path) -> RunResult:
     )
 
 
-def _request(values: dict[str, Any]) -> RunRequest:
+def request_of(manifest: Mapping[str, Any]) -> RunRequest:
+    """What a run was asked, from its manifest."""
+    values = manifest["request"]
     protocol = {k: tuple(v) if isinstance(v, list) else v for k, v in values["protocol"].items()}
     plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return RunRequest(**{**plain, "protocol": Protocol(**protocol)})

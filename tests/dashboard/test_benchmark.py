@@ -16,7 +16,13 @@ import pytest
 
 from dashboard import gateway
 from dashboard.choices import State
-from dashboard.views import benchmark_charts, benchmark_images, benchmark_results, benchmark_take
+from dashboard.views import (
+    benchmark_charts,
+    benchmark_images,
+    benchmark_ranks,
+    benchmark_results,
+    benchmark_take,
+)
 from dashboard.views import benchmark_text as text
 from engine import datasets
 from engine.runs import Row
@@ -34,7 +40,7 @@ VALUES = {"grad_eclip": 0.1, "game": 0.2, "random": 0.5, "center": 0.4, "edges":
 @pytest.fixture
 def measured(standin, tmp_path, monkeypatch):
     """Runs in a folder of the test; what was measured, and events: it has begun, and it may go on."""
-    for cache in (gateway.benchmark.jobs, gateway.benchmark._started, gateway.benchmark._paces):
+    for cache in (gateway.benchmark.jobs, gateway.benchmark._started, gateway.run_cost._paces):
         cache.clear()
     gateway.runs._found.clear()
     gateway.runs._against.clear()
@@ -244,7 +250,7 @@ def test_charts_say_what_they_show(measured):
     for drawn in (
         benchmark_charts.forest(looked),
         benchmark_charts.cost(looked),
-        benchmark_charts.ranks(looked),
+        benchmark_ranks.ranks(looked),
     ):
         assert all(title in drawn.alt for title in ("Grad-ECLIP", "GAME", "Random", "Deletion"))
         assert drawn.figure.data
