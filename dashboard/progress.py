@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.jobs import Job
 
 POLL = 0.5  # seconds
+_DONE = "sidelight_done"  # the last job that a page was drawn again for, once
 REDRAW = 3  # polls between two drawings of the page with the maps that came meanwhile
 
 
@@ -25,6 +26,9 @@ def panel(job: Job | None, counted: str = "maps") -> None:
         _watch(job, job.progress.done, counted)
     elif job.state in ("failed", "cancelled"):
         _ended(job)
+    elif st.session_state.get(_DONE) is not job:  # it ended while the page was being drawn
+        st.session_state[_DONE] = job
+        st.rerun()
 
 
 @st.fragment(run_every=POLL)

@@ -27,7 +27,14 @@ def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], 
     class's its softmax probability among the classes at the model's own logit scale.
     """
     pixels = model.pixels([prepared])
-    columns = [_column(model, target, resize, model.embed_texts) for target in targets]
+    held: dict[tuple[str, ...], Tensor] = {}  # classes share their list, which may be long
+
+    def embed(texts: Sequence[str]) -> Tensor:
+        if (listed := tuple(texts)) not in held:
+            held[listed] = model.embed_texts(listed)
+        return held[listed]
+
+    columns = [_column(model, target, resize, embed) for target in targets]
     with torch.no_grad():
         # Methods without gradients read a direction: of the score's own growth, which for a class depends on
         # where the image is. Other targets need no forward pass here.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from engine.jobs import Job
 
 MOST_CLASSES = 1000
+MOST_OF_SEVERAL = 200  # where several images are asked
 
 
 def texts(state: State) -> tuple[Target, ...]:
@@ -45,10 +46,11 @@ def classes(state: State) -> tuple[str, ...]:
             f"{found[0][:80]!r} is the only choice, so its probability is 100 % whatever the image shows; "
             "add another one, or choose another list."
         )
-    if len(found) > MOST_CLASSES:
+    most, of = (MOST_OF_SEVERAL, " for several images") if state.rows == "images" else (MOST_CLASSES, "")
+    if len(found) > most:
         raise SidelightError(
-            f"These are {len(found)} choices, more than the {MOST_CLASSES} that can be ranked here; choose a "
-            "shorter list."
+            f"These are {len(found)} choices, more than the {most} that can be ranked{of}; choose a shorter "
+            "list."
         )
     return found
 

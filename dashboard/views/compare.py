@@ -51,7 +51,7 @@ def _ranked(shown: state.State, ranked: Ranking) -> None:
 
 
 def _drawn(found: Sequence[Line]) -> None:
-    progress.panel(next((line.job for line in found if line.job is not None), None))
+    progress.panel(next((line.job for line in reversed(found) if line.job is not None), None))
     _maps(found)
     _agreement(found)
 

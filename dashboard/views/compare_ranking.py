@@ -22,7 +22,8 @@ FIRST = 3  # of the ranking, that have a row
 @dataclass(frozen=True)
 class Ranking:
     """images: the states of the images, the one that is looked at alone unless rows are images. found: for
-    each of them the probabilities by choice, as far as they are known. job: what computes the rest."""
+    each of them the probabilities by choice, as far as they are known. job: what computes the last of
+    the rest."""
 
     shown: State
     classes: tuple[str, ...]
@@ -83,7 +84,7 @@ def ranking(shown: State) -> Ranking | None:
     classes = gateway.targets.classes(shown)  # the same for every image, also where these bring own prompts
     some = images(shown)
     answers = [gateway.targets.probabilities(one, classes) for one in some]
-    job = next((job for _, job in answers if job is not None), None)
+    job = next((job for _, job in reversed(answers) if job is not None), None)  # the last in the queue
     return Ranking(shown, classes, some, tuple(found for found, _ in answers), job)
 
 

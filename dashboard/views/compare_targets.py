@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import fields, gateway, links, state
 from dashboard.sidebar import prompts
-from dashboard.text import plain, shortened
+from dashboard.text import shortened
 
 READINGS = {"texts": "As texts", "templates": "In templates", "choices": "As choices"}
 READING_HELP = (
@@ -72,6 +72,8 @@ def notes(shown: state.State) -> list[str]:
             )
     if shown.reading == "texts" and shown.minus.strip():
         said += prompts.unknown(shown, (shown.minus,))
+        if shown.minus in used:
+            said.append(f"“{shortened(shown.minus)}” less itself is nothing: its maps are zero.")
     if shown.reading == "choices" and shown.choices != "prompts":
         said += prompts.unknown(shown, gateway.targets.classes(shown))
     return said
@@ -114,7 +116,7 @@ def _like(shown: state.State) -> None:
         "Like an image",
         there,
         default=chosen,
-        format_func=lambda name: plain(shortened(name, 40)),
+        format_func=lambda name: shortened(name, 40),
         key=key,
         width=180,
         placeholder="Of the set",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import base64
+import csv
+import io
 import json
 import shlex
+import subprocess
 from dataclasses import replace
 
 import numpy as np
@@ -15,9 +18,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard import gateway
 from dashboard.choices import State
 from dashboard.components import grid
-from dashboard.views import compare_rows, compare_take
+from dashboard.views import compare_ranking, compare_rows, compare_take
 from engine.cli import parser
-from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess, Target
+from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess, SidelightError, Target
 
 INFO = ModelInfo("toy", "toy", None, "0" * 64, Preprocess((28, 42), 14, (0, 0, 0), (1, 1, 1)), 77)
 IMAGE = Image(np.zeros((28, 42, 3), np.uint8), "d" * 64, "dot")
@@ -151,6 +154,59 @@ def test_python_code_means_the_same(stand_in):
     assert {"a'b.png", NASTY, "grad_eclip(heads='single')", "bundled", "crop"} <= literals
 
 
+def taken(shown: State, targets, others=()) -> tuple[str, str]:
+    others = dict(others)
+    return (
+        compare_take.command_line(shown, "a.png", targets, ["game"], others),
+        compare_take.python_code(shown, "a.png", targets, ["game"], others),
+    )
+
+
+def made(code: str) -> tuple[Target, ...]:
+    """The targets that the copied Python asks for, without loading or computing anything."""
+    tree = ast.parse(code)
+    asked = next(node for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg == "targets")
+    names = {"Target": Target, "load_image": lambda file: Image(IMAGE.pixels, "e" * 64, file)}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == "classes":
+            names["classes"] = ast.literal_eval(node.value)
+    return eval(compile(ast.Expression(asked.value), "copied", "eval"), names)
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        (Target("dog", "ensemble"), Target("-x", "ensemble")),
+        (Target("a dog", "difference", minus="--minus"), Target(NASTY, "difference", minus="--minus")),
+        (
+            Target(NASTY, "class", classes=(NASTY, "-n", "%s")),
+            Target("-n", "class", classes=(NASTY, "-n", "%s")),
+        ),
+    ],
+)
+def test_every_kind_of_target_is_copied_whole(targets, tmp_path):
+    command, code = taken(State(), targets)
+    assert made(code) == targets
+    listing, _, last = command.rpartition("\n")
+    arguments = parser().parse_args(shlex.split(last)[3:])
+    assert tuple(arguments.prompt) == tuple(t.text for t in targets)
+    assert arguments.templates == (targets[0].kind == "ensemble")
+    assert (arguments.minus or "") == targets[0].minus
+    if targets[0].kind == "class":
+        subprocess.run(["bash", "-c", listing], cwd=tmp_path, check=True)
+        written = (tmp_path / arguments.classes).read_text("utf-8").splitlines()
+        assert tuple(written) == targets[0].classes
+
+
+def test_another_image_is_copied_by_its_file():
+    other = Target(kind="image", image=Image(IMAGE.pixels, "e" * 64, "other"))
+    command, code = taken(State(), [Target("a dog"), other], {other.label: "-o'.png"})
+    arguments = parser().parse_args(shlex.split(command)[3:])
+    assert arguments.target_image == ["-o'.png"]
+    assert [t.kind for t in made(code)] == ["text", "image"]
+    assert made(code)[1].image.name == "-o'.png"
+
+
 def test_references_name_each_paper_once():
     text = compare_take.references(["grad_eclip", "grad_eclip(heads='single')", "game"])
     assert text.count("@") == 2
@@ -169,6 +225,97 @@ def test_payload_carries_raw_values_and_is_small():
     raw = np.frombuffer(base64.b64decode(sent["values"]), "<f4")
     np.testing.assert_array_equal(raw[cell["offset"] : cell["offset"] + 196].reshape(14, 14), values[4, 2])
     assert len(json.dumps(sent)) < 60_000
+
+
+CHOICES = State(
+    methods=SPECS, reading="choices", choices="list", classes=("a dog", "a cat", "a bus", "a tree", "a fox")
+)
+
+
+def labels(shown: State) -> list[str]:
+    lines = compare_rows.lines(shown, compare_ranking.ranking(shown))
+    return [row.label for row in compare_rows.pictures(lines)[1]]
+
+
+def test_rows_of_choices_are_the_first_of_the_ranking_and_what_is_picked(stand_in):
+    assert labels(CHOICES) == ["a cat", "a fox", "a bus"]
+    assert labels(replace(CHOICES, picked=("a tree", "a cat", "not there"))) == [
+        "a cat", "a fox", "a bus", "a tree",
+    ]  # fmt: skip
+    assert labels(replace(CHOICES, contrast=True)) == ["a cat", "a fox", "a bus"]  # no choice is meaningless
+    assert list(compare_ranking.ranking(CHOICES).mean.items()) == [
+        ("a cat", 0.4), ("a fox", 0.25), ("a bus", 0.2), ("a dog", 0.1), ("a tree", 0.05),
+    ]  # fmt: skip
+
+
+def test_prompts_are_read_in_templates_or_less_a_text(stand_in):
+    assert labels(State(methods=SPECS, reading="templates"))[0] == "a dog in templates"
+    less = State(methods=SPECS, minus="a cat", contrast=True)
+    assert labels(less) == [f"{text} \N{MINUS SIGN} a cat" for text in ("a dog", "a cat", "a bus", "lorem")]
+    assert labels(replace(less, minus=" "))[0] == "a dog"
+    rows = compare_rows.pictures(compare_rows.lines(less))[1]
+    assert {row.measure for row in rows} == {"difference of cosines"}
+
+
+@pytest.mark.parametrize(
+    ("classes", "rows", "named"),
+    [
+        ((), "prompts", "list of choices is empty"),
+        (("a dog",), "prompts", "only choice"),
+        (tuple(map(str, range(1001))), "prompts", "1001 choices"),
+        (tuple(map(str, range(201))), "images", "several images"),
+    ],
+)
+def test_a_list_with_nothing_to_choose_is_said_in_one_sentence(stand_in, classes, rows, named):
+    with pytest.raises(SidelightError, match=named):
+        compare_ranking.ranking(replace(CHOICES, classes=classes, rows=rows))
+
+
+def test_rows_of_images_have_each_its_first_choice_and_a_table_with_the_mean(stand_in, monkeypatch):
+    shares = {
+        "one": {"a dog": 0.7, "a cat": 0.2, "a bus": 0.1},
+        "two": {"a dog": 0.3, "a cat": 0.6, "a bus": 0.1},
+    }
+    shown = replace(CHOICES, classes=tuple(shares["one"]), rows="images", image="one")
+    monkeypatch.setattr(
+        compare_ranking, "images", lambda shown: tuple(replace(shown, image=name) for name in shares)
+    )
+    monkeypatch.setattr(
+        gateway.maps, "scores", lambda state, ts: ({t.label: shares[state.image][t.text] for t in ts}, None)
+    )
+    assert labels(shown) == ["a dog", "a cat"]
+    assert labels(replace(shown, picked=("a bus",))) == ["a bus", "a bus"]
+    rows = list(
+        csv.reader(io.StringIO(compare_ranking.table(compare_ranking.ranking(shown)).decode("utf-8-sig")))
+    )
+    assert rows[0] == ["choice", "mean", "one", "two"]
+    assert [row[0] for row in rows[1:]] == ["a dog", "a cat", "a bus"]
+    np.testing.assert_allclose(
+        np.array([row[1:] for row in rows[1:]], float), [[0.5, 0.7, 0.3], [0.4, 0.2, 0.6], [0.1, 0.1, 0.1]]
+    )
+
+
+def test_a_ranking_that_is_under_way_is_not_whole(stand_in, monkeypatch):
+    job = object()
+    monkeypatch.setattr(gateway.maps, "scores", lambda state, targets: ({targets[0].label: 0.5}, job))
+    ranked = compare_ranking.ranking(CHOICES)
+    assert not ranked.whole and ranked.job is job
+
+
+@pytest.mark.parametrize(
+    ("spec", "evidence"),
+    [
+        ("grad_eclip", "evidence for; sign cut off"),
+        ("grad_eclip(sign='negative')", "evidence against; sign cut off"),
+        ("grad_eclip(sign='signed')", "evidence for and against"),
+        ("game", "evidence for; sign cut off"),
+        ("maskclip", "evidence for and against"),
+        ("self_attention", "no sign"),
+    ],
+)
+def test_a_column_says_what_sign_its_maps_have(stand_in, spec, evidence):
+    (column,) = compare_rows.columns(compare_rows.lines(State(methods=(spec,))))
+    assert column.evidence == evidence and column.meaning.endswith(".")
 
 
 def page():
@@ -194,3 +341,28 @@ def test_page_copies_what_is_typed_as_text(stand_in):
     app.run()
     assert not app.exception
     assert shlex.split(app.code[0].value)[6] == NASTY
+
+
+def field(widgets, label):
+    return next(widget for widget in widgets if widget.label == label)
+
+
+def test_page_ranks_a_list_of_ones_own(stand_in):
+    app = AppTest.from_function(page, default_timeout=60).run()
+    field(app.segmented_control, "Prompts are read").set_value("choices").run()
+    assert not app.exception and app.query_params["reading"] == "choices"
+    assert "Contrast" not in [toggle.label for toggle in app.toggle]
+    field(app.selectbox, "Among").set_value("list").run()
+    field(app.text_area, "Choices, one a line").set_value("a fox\n a cat \n\na fox\na tree").run()
+    assert app.query_params["classes"] == ["a fox", "a cat", "a tree"]
+    assert not app.exception
+    assert any("among 3 choices" in caption.value for caption in app.caption)
+    assert "printf '%s\\n' 'a fox' 'a cat' 'a tree' > classes.txt" in app.code[0].value
+
+
+def test_page_takes_a_text_less(stand_in):
+    app = AppTest.from_function(page, default_timeout=60).run()
+    field(app.text_input, "Less the text").set_value("  a dog ").run()
+    assert not app.exception and app.query_params["minus"] == "a dog"
+    assert any("less itself" in caption.value for caption in app.caption)
+    assert "--minus=a dog" in shlex.split(app.code[0].value)
