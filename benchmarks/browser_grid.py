@@ -31,7 +31,7 @@ import streamlit as st
 
 ROOT = Path(__file__).resolve().parents[1]
 
-from dashboard import gateway  # noqa: E402  after the path is set
+from dashboard import gateway
 from dashboard.components import grid  # noqa: E402
 from dashboard.state import State  # noqa: E402
 from dashboard.views import compare_rows  # noqa: E402

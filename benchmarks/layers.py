@@ -23,7 +23,7 @@ import streamlit as st
 
 ROOT = Path(__file__).resolve().parents[1]
 
-from benchmarks.browser_grid import CLICK, served  # noqa: E402  after the path is set
+from benchmarks.browser_grid import CLICK, served
 from dashboard import gateway  # noqa: E402
 from dashboard.choices import State  # noqa: E402
 from dashboard.components import layers  # noqa: E402

@@ -21,8 +21,7 @@ import streamlit as st
 
 ROOT = Path(__file__).resolve().parents[1]
 
-from browser_grid import served  # noqa: E402  after the path is set
-
+from benchmarks.browser_grid import served
 from dashboard import state  # noqa: E402
 from dashboard.views import words  # noqa: E402
 
