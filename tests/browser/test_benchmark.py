@@ -52,14 +52,14 @@ def finished(visit: Callable[[str], Page]) -> Page:
 
 
 def test_a_run_is_cancelled_reloaded_continued_and_finished(visit):
-    page = visit(START + "12")
+    page = visit(START + "6")
     expect(
-        page.get_by_text(re.compile("12 images, 2 methods and 3 controls: .*passes of the model"))
+        page.get_by_text(re.compile("6 images, 2 methods and 3 controls: .*passes of the model"))
     ).to_be_visible()
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.get_by_text(re.compile(r"^[1-9]\d* of 12 images · .* left$"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"^[1-9]\d* of 6 images · .* left$"))).to_be_visible(timeout=PATIENCE)
     page.get_by_role("button", name="Cancel").click()
-    stopped = page.get_by_text(re.compile(r"^Stopped at \d+ of 12 images"))
+    stopped = page.get_by_text(re.compile(r"^Stopped at \d+ of 6 images"))
     expect(stopped).to_be_visible(timeout=PATIENCE)
     said, run = stopped.inner_text(), link(page)["run"]
     page.reload()
@@ -69,9 +69,9 @@ def test_a_run_is_cancelled_reloaded_continued_and_finished(visit):
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=PATIENCE)
     page.reload()  # while it goes on
-    whole(page, 12)
+    whole(page, 6)
     page.get_by_role("button", name="All runs").click()
-    row = page.get_by_text(re.compile("12 of 12 images"))
+    row = page.get_by_text(re.compile("6 of 6 images"))
     expect(row.first).to_be_visible()
     expect(page.get_by_role("button", name="Open its results")).to_be_visible()
 
