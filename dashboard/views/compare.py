@@ -10,7 +10,14 @@ from dashboard import faults, fields, gateway, links, progress, state
 from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.matrix import matrix
 from dashboard.text import plain
-from dashboard.views import compare_choices, compare_ranking, compare_rows, compare_take, compare_targets
+from dashboard.views import (
+    compare_agreement,
+    compare_choices,
+    compare_ranking,
+    compare_rows,
+    compare_take,
+    compare_targets,
+)
 from dashboard.views.compare_ranking import Ranking
 from dashboard.views.compare_rows import Line
 
@@ -119,10 +126,10 @@ def _display(told: dict) -> None:
 @st.fragment
 @faults.told()
 def _agreement(found: Sequence[Line]) -> None:
-    specs, rank, overlap = compare_rows.agreement(found)
+    specs, rank, overlap = compare_agreement.agreement(found)
     if len(specs) < 2:
         return
-    rows = len(compare_rows.comparable(found))
+    rows = len(compare_agreement.comparable(found))
     st.markdown("#### Agreement of the methods")
     st.caption(
         "Below the diagonal: Spearman rank correlation of two methods' maps. Above it: share of the "
@@ -136,7 +143,7 @@ def _agreement(found: Sequence[Line]) -> None:
 
 
 def _difference(found: Sequence[Line], a: str, b: str) -> None:
-    some = compare_rows.differences(found, a, b)
+    some = compare_agreement.differences(found, a, b)
     pictures, rows = compare_rows.pictures([line for line, _ in some])
     first, second = compare_rows.name(a), compare_rows.name(b)
     st.caption(plain(f"Red: {first} ranks the patch higher. Blue: {second} does. In shares of the patches."))

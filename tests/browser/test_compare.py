@@ -238,6 +238,36 @@ def test_the_grid_fits_800_pixels(drawn, page):
     assert wide <= 800  # the grid scrolls in its own box
 
 
+def test_emotions_are_ranked_and_a_click_adds_a_row(drawn, tmp_path):
+    page = drawn("/?image_set=emotions&reading=choices&choices=emotions&methods=game", maps=3)
+    ranking = page.locator(".sidelight-ranking")
+    expect(ranking.get_by_role("rowheader")).to_have_count(18)
+    expect(ranking.locator("button")).to_have_count(15)  # the first three have maps whatever is picked
+    ranking.locator("button").last.click()
+    expect(maps(page)).to_have_count(4)
+    (picked,) = parse_qs(urlsplit(page.url).query)["picked"]
+    expect(grid(page).get_by_role("rowheader").last).to_contain_text(picked)
+    page.reload()
+    expect(maps(page)).to_have_count(4)
+    expect(ranking.locator("button[aria-pressed=true]")).to_have_text(picked)
+    with page.expect_download() as table:
+        page.get_by_role("button", name="Probabilities (CSV)").click()
+    table.value.save_as(tmp_path / "choices.csv")
+    lines = (tmp_path / "choices.csv").read_text("utf-8-sig").splitlines()
+    assert sum(float(line.rsplit(",", 1)[1]) for line in lines[1:]) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_list_is_ranked_for_several_images_as_text(drawn):
+    page = drawn(
+        "/?reading=choices&choices=list&rows=images&methods=self_attention"
+        "&classes=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E&classes=a+dog",
+        maps=8,
+    )
+    ranking = page.locator(".sidelight-ranking")
+    expect(ranking.get_by_role("columnheader")).to_have_count(9)  # the mean and eight images
+    expect(ranking).to_contain_text("<img src=x onerror=alert(1)>")
+
+
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("mode", render.SCALES)
 def test_browser_and_figure_scale_alike(page, mode, signed):

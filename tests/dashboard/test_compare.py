@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import gateway
 from dashboard.choices import State
 from dashboard.components import grid
-from dashboard.views import compare_ranking, compare_rows, compare_take
+from dashboard.views import compare_agreement, compare_ranking, compare_rows, compare_take
 from engine.cli import parser
 from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess, SidelightError, Target
 
@@ -115,7 +115,7 @@ def test_what_is_missing_says_why(stand_in, monkeypatch):
 
 def test_agreement_is_the_mean_over_ones_own_rows(stand_in):
     lines = compare_rows.lines(State(methods=SPECS, contrast=True))
-    specs, rank, overlap = compare_rows.agreement(lines)
+    specs, rank, overlap = compare_agreement.agreement(lines)
     assert specs == SPECS
     rows = [gateway.maps.agreement([line.get(s).values for s in SPECS]) for line in lines[:2]]
     np.testing.assert_allclose(rank, np.mean([r for r, _ in rows], axis=0))
@@ -124,7 +124,7 @@ def test_agreement_is_the_mean_over_ones_own_rows(stand_in):
 
 def test_difference_map_of_a_method_with_itself_is_zero(stand_in):
     lines = compare_rows.lines(State(methods=SPECS))
-    some = compare_rows.differences(lines, "grad_eclip", "grad_eclip")
+    some = compare_agreement.differences(lines, "grad_eclip", "grad_eclip")
     assert len(some) == 2 and not any(tile.values.any() for _, tile in some)
 
 
