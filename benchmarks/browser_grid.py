@@ -29,12 +29,12 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-ROOT = Path(__file__).resolve().parents[1]
-
 from dashboard import gateway
-from dashboard.components import grid  # noqa: E402
-from dashboard.state import State  # noqa: E402
-from dashboard.views import compare_rows  # noqa: E402
+from dashboard.components import grid
+from dashboard.state import State
+from dashboard.views import compare_rows
+
+ROOT = Path(__file__).resolve().parents[1]
 
 METHODS = ("grad_eclip", "game", "grad_cam", "maskclip", "self_attention", "rollout")
 PROMPTS = ("a dog", "an airplane", "a tree", "a lobster", "a lollipop", "a cat")

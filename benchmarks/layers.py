@@ -21,13 +21,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-ROOT = Path(__file__).resolve().parents[1]
-
-from benchmarks.browser_grid import CLICK, served
-from dashboard import gateway  # noqa: E402
-from dashboard.choices import State  # noqa: E402
-from dashboard.components import layers  # noqa: E402
-from dashboard.views import layers_panels  # noqa: E402
+from benchmarks.browser_grid import CLICK, ROOT, served
+from dashboard import gateway
+from dashboard.choices import State
+from dashboard.components import layers
+from dashboard.views import layers_panels
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -19,11 +19,9 @@ from pathlib import Path
 
 import streamlit as st
 
-ROOT = Path(__file__).resolve().parents[1]
-
 from benchmarks.browser_grid import served
-from dashboard import state  # noqa: E402
-from dashboard.views import words  # noqa: E402
+from dashboard import state
+from dashboard.views import words
 
 THINGS = ("dog", "cat", "tree", "lobster", "airplane", "pineapple", "rocket", "guitar", "whale", "bicycle")
 NEW_BUDGET, RATIO_BUDGET = 2000, 3  # milliseconds; click-to-pixels in empty reruns
