@@ -28,7 +28,7 @@ CAPTIONED = 48  # scenes of a batch that get captions: texts cost time too
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the training: `samples` scenes of `side` px; in turn they have as many `objects` as listed.
+    """A part of the training: scenes of `side` px with 1 to `objects` objects, `samples` of them.
 
     Scenes smaller than the canvas show a window of it: objects keep their size, and the window takes the
     matching part of the position embedding. contrasts: pairs of captions that differ in one colour or place
@@ -37,7 +37,7 @@ class Stage:
     """
 
     side: int
-    objects: tuple[int, ...]
+    objects: int
     batch: int
     samples: int
     contrasts: bool = False
@@ -64,9 +64,7 @@ class Batches(Dataset):
             raise IndexError(i)
         rng = np.random.default_rng((self.seed, self.number, self.start + i))
         stage = self.stage
-        scenes = [
-            sample_scene(rng, stage.objects[k % len(stage.objects)], stage.side) for k in range(stage.batch)
-        ]
+        scenes = [sample_scene(rng, 1 + k % stage.objects, stage.side) for k in range(stage.batch)]
         images = np.stack([draw(scene)[0] for scene in scenes])
         groups = _texts(rng, scenes, stage)
         captions = [caption for group in groups for caption in group]

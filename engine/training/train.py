@@ -29,18 +29,12 @@ from engine.training.towers import (
     window_positions,
 )
 
-ANY = (1, 2, 3, 4)
-ALONE = (1, 2, 1, 3, 1, 4)  # half with one object: large ones are the slowest to learn
 RECIPE = (
-    Stage(side=48, objects=(1,), batch=128, samples=100_000),
-    Stage(side=72, objects=(1, 2), batch=96, samples=120_000),
-    Stage(side=112, objects=ANY, batch=64, samples=43_776, contrasts=True, drops=True),
-    Stage(side=112, objects=ANY, batch=64, samples=13_888, contrasts=True, drops=True, late=True),
-    Stage(side=112, objects=ANY, batch=64, samples=40_000, contrasts=True, drops=True, late=True, decay=True),
-    Stage(side=112, objects=ALONE, batch=64, samples=60_032, contrasts=True, drops=True, late=True),
-    Stage(
-        side=112, objects=ALONE, batch=64, samples=64_000, contrasts=True, drops=True, late=True, decay=True
-    ),
+    Stage(side=48, objects=1, batch=128, samples=100_000),
+    Stage(side=72, objects=2, batch=96, samples=120_000),
+    Stage(side=112, objects=4, batch=64, samples=43_776, contrasts=True, drops=True),
+    Stage(side=112, objects=4, batch=64, samples=13_888, contrasts=True, drops=True, late=True),
+    Stage(side=112, objects=4, batch=64, samples=40_000, contrasts=True, drops=True, late=True, decay=True),
 )
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0

@@ -135,7 +135,7 @@ def test_orthogonalise_brings_singular_values_near_one(shape):
 
 @needs_font
 def test_batches_are_a_function_of_the_seed(rows):
-    stage = Stage(side=48, objects=(1,), batch=4, samples=12)
+    stage = Stage(side=48, objects=1, batch=4, samples=12)
     first, second = Batches(stage, 0, 1, rows), Batches(stage, 0, 1, rows, start=2)
     assert len(first) == 3
     assert all(torch.equal(a, b) for a, b in zip(first[2].values(), second[0].values(), strict=True))
@@ -145,7 +145,7 @@ def test_batches_are_a_function_of_the_seed(rows):
 @needs_font
 def test_training_ends_with_a_checkpoint_that_it_can_go_on_from(rows, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "WARMUP", 2)
-    recipe = (Stage(side=48, objects=(1,), batch=8, samples=16), Stage(48, (1,), 8, 16, decay=True))
+    recipe = (Stage(side=48, objects=1, batch=8, samples=16), Stage(48, 1, 8, 16, decay=True))
     training.train(tmp_path, seed=0, recipe=recipe)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
     assert (state["stage"], state["step"]) == (2, 0)
