@@ -151,4 +151,4 @@ def test_nothing_is_wider_than_the_window(finished, width):
 def test_every_chart_has_a_text_for_those_who_do_not_see_it(finished):
     page = finished
     for start in ("Deletion (area under the curve)", "Time in a shared grid", "Methods in order"):
-        expect(page.get_by_role("img", name=re.compile("^" + re.escape(start)))).to_have_count(1)
+        expect(page.get_by_role("figure", name=re.compile("^" + re.escape(start)))).to_have_count(1)
