@@ -17,7 +17,7 @@ SIGNS = {
     "default": "Own sign",
     "positive": "Evidence for",
     "negative": "Evidence against",
-    "signed": "For and against",
+    "signed": "Both signs",
 }
 
 
@@ -36,8 +36,9 @@ def draw() -> None:
         key=sign,
         label_visibility="collapsed",
         on_change=fields.then(sign, lambda chosen: state.update(sign=chosen)),
-        help="For: what raises the score. Against: what lowers it. Own: as each method is defined; a method "
-        "without a sign stays as it is.",
+        help="For: what raises the score. Against: what lowers it. Both: in one map, where the method has "
+        "one. Own: as each method is defined; the head of its column says which. A method without a sign "
+        "stays as it is.",
     )
 
 

@@ -24,7 +24,7 @@ EVIDENCE = {
     "signed": ("evidence for and against", "Positive values raise the score, negative ones lower it."),
     "": ("no sign", "The map says where the method looks, not whether it speaks for or against the target."),
 }
-CUT = "Values of the other sign are set to zero; “For and against” beside the methods keeps them."
+CUT = "Values of the other sign are set to zero; “Both signs” below the methods keeps them."
 CUT_WITHIN = "The method cuts off the other sign before it sums up, so it has no map of both."
 
 
