@@ -366,3 +366,28 @@ def test_page_takes_a_text_less(stand_in):
     assert not app.exception and app.query_params["minus"] == "a dog"
     assert any("less itself" in caption.value for caption in app.caption)
     assert "--minus=a dog" in shlex.split(app.code[0].value)
+
+
+def test_another_image_is_a_target_unless_it_is_the_one_looked_at(standin):
+    like = gateway.targets.like(State(like=("s1", "s0", "nowhere")))
+    assert {id: target.image.name for id, target in like.items()} == {"s1": "s1"}
+    assert gateway.collection.other_images(State(upload="a" * 64)) == ("s0", "s1", "s2")
+
+
+def waiting_page():
+    import streamlit as st
+
+    from dashboard import progress
+
+    class Job:
+        state = "done"
+
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    progress.panel(st.session_state.setdefault("job", Job()))
+
+
+def test_a_job_that_ends_while_the_page_is_drawn_draws_it_once_more():
+    app = AppTest.from_function(waiting_page, default_timeout=60).run()
+    assert not app.exception and app.session_state["runs"] == 2
+    app.run()
+    assert app.session_state["runs"] == 3
