@@ -55,7 +55,7 @@ def image(state: State) -> Image:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _read(path: Path, _changed: int) -> Image:
+def _read(path: Path, stamp: int) -> Image:
     from engine import images
 
     return images.load(path)

@@ -30,7 +30,7 @@ def thumbnail(path: Path, side: int) -> bytes:
 
 
 @st.cache_data(max_entries=4096, show_spinner=False)
-def _thumbnail(path: Path, side: int, _changed: int) -> bytes:
+def _thumbnail(path: Path, side: int, stamp: int) -> bytes:
     from engine import images
 
     try:

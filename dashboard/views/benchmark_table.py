@@ -48,7 +48,7 @@ def _cell(looked: View, spec: str, metric: Metric, quiet: bool) -> Cell:
 
 
 def _mean(e: Estimate, metric: Metric, looked: View, quiet: bool) -> Cell:
-    judged = metric.higher is not None and metric.group != "time" and not quiet
+    judged = metric.judges and not quiet
     unproven = judged and (e.spec, e.metric) not in looked.beaten
     rank = "" if math.isnan(e.rank) else f"{e.rank:g}"
     said = f"{text.number(e.mean)} {metric.unit}"

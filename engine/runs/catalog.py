@@ -26,6 +26,11 @@ class Metric:
         """What it says, in a sentence."""
         return MEANINGS[self.name]
 
+    @property
+    def judges(self) -> bool:
+        """Whether methods ought to beat the controls by it: it has a better end, and is no cost."""
+        return self.higher is not None and self.group != "time"
+
 
 _ALL = (
     Metric("deletion", "Deletion", "curves", False, "area under the curve", default=True),

@@ -21,12 +21,13 @@ def is_control(spec: str) -> bool:
 
 
 def against_controls(found: RunResult) -> tuple[Estimate, ...]:
-    """The summary again for every metric that has a better end, with the best control of that metric as the
+    """The summary again for every metric that judges, with the best control of that metric as the
     reference: each method's paired difference to it, with interval and Holm-corrected test."""
     specs, best = found.manifest["specs"], {}
     for e in found.summary:
         if (
             is_control(e.spec)
+            and METRICS[e.metric].judges
             and not math.isnan(e.rank)
             and e.rank < getattr(best.get(e.metric), "rank", math.inf)
         ):
@@ -60,7 +61,7 @@ def markdown(found: RunResult) -> str:
         row = []
         for metric in metrics:
             e = cells.get((spec, metric))
-            judged = METRICS[metric].higher is not None and not is_control(spec)
+            judged = METRICS[metric].judges and not is_control(spec)
             flag = FLAG if judged and (spec, metric) not in beaten else ""
             row.append(f"{e.mean:.3f} [{e.low:.3f}, {e.high:.3f}]{flag}" if e and e.images else "")
         lines.append(_line([f"`{spec}`", *row]))

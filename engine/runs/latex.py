@@ -58,7 +58,7 @@ def escaped(text: str) -> str:
 
 def _judged(spec: str, metric: str) -> bool:
     """Whether a method ought to beat the controls: by everything but its cost."""
-    return not is_control(spec) and METRICS[metric].higher is not None and METRICS[metric].group != "time"
+    return not is_control(spec) and METRICS[metric].judges
 
 
 def _cell(e: Estimate | None, judged: bool, beaten: set[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import string
 
@@ -52,6 +53,16 @@ def test_the_gallery_opens_the_set_of_the_link_and_filters(opened):
 def test_the_filter_asks_for_every_word(tmp_path, wanted, found):
     item = Item("s-1", tmp_path, ("a dog", "a red wall"), (ObjectBox("tree"),))
     assert gallery.matches(item, wanted) is found
+
+
+def test_an_image_file_that_was_changed_is_read_again(tmp_path):
+    path = tmp_path / "x.png"
+    seen = []
+    for stamp, colour in enumerate(("red", "blue"), 1):
+        Pillow.new("RGB", (20, 20), colour).save(path)
+        os.utime(path, (stamp, stamp))
+        seen.append(gateway.pictures.thumbnail(path, 16))
+    assert seen[0] != seen[1]
 
 
 def test_a_broken_image_has_a_grey_thumbnail(tmp_path):

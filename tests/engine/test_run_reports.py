@@ -10,7 +10,8 @@ import pytest
 
 from engine.datasets import Item
 from engine.objects import ObjectBox
-from engine.runs import METRICS, RunRequest, RunResult, RunStatus
+from engine.runs import METRICS, RunRequest, RunResult, RunStatus, against_controls
+from engine.runs.controls import FLAG, markdown
 from engine.runs.cost import passes, seconds_an_image
 from engine.runs.figures import FORMATS, forest
 from engine.runs.latex import escaped, latex
@@ -85,6 +86,13 @@ def test_the_latex_table_escapes_marks_and_judges():
     assert r"\dagger" not in milliseconds  # a control ought to be quicker
     lost = latex(found(("insertion",)), {})
     assert r"\dagger" in next(line for line in lost.splitlines() if line.startswith("game"))
+
+
+def test_costs_are_not_judged():
+    result = found(("milliseconds",))
+    assert against_controls(result) == ()
+    assert FLAG not in markdown(result)
+    assert FLAG in markdown(found(("insertion",)))
 
 
 def test_a_table_of_one_image_has_no_intervals():
