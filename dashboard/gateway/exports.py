@@ -6,16 +6,12 @@ import io
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dashboard.choices import State
 from dashboard.gateway import models
 from engine.types import Explanation
-
-if TYPE_CHECKING:
-    pass
 
 
 def figure(found: Sequence[Explanation], state: State) -> bytes:
