@@ -128,22 +128,60 @@ def _read_config(path: Path) -> dict[str, Any]:
     """An open_clip config file, with or without its `model_cfg` level."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-        config = config if "model_cfg" in config else {"model_cfg": config}
-        config["model_cfg"]["vision_cfg"]["image_size"], config["model_cfg"]["text_cfg"]["width"]
     except OSError:
         raise SidelightError(f"The model config {str(path)!r} cannot be read; check the path.") from None
-    except (ValueError, KeyError, TypeError):
-        raise SidelightError(f"{str(path)!r} is not an open_clip model config (JSON with embed_dim, "
-                             "vision_cfg and text_cfg).") from None  # fmt: skip
+    except (ValueError, RecursionError):
+        config = None
+    if isinstance(config, dict) and "model_cfg" not in config:
+        config = {"model_cfg": config}
+    if not _is_config(config):
+        raise SidelightError(
+            f"{str(path)!r} is not an open_clip model config (JSON with embed_dim, vision_cfg and text_cfg)."
+        )
     return config
+
+
+def _is_config(config: Any) -> bool:
+    """Whether what is read here of a config before its model is built is there, and can be meant."""
+    match config:
+        case {"model_cfg": {"vision_cfg": {"image_size": size, **vision}, "text_cfg": {**text}}}:
+            wanted = config.get("preprocess_cfg", {})
+            size, patch = _pair(size), _pair(vision.get("patch_size", STRIDE))
+            whole = (*size, *patch, text.get("context_length", 77))
+            return (
+                isinstance(wanted, dict)
+                and all(type(n) is int and n > 0 for n in whole)
+                and all(cell <= side for cell, side in zip(patch, size, strict=True))
+                and all(_is_colour(wanted.get(name)) for name in ("mean", "std"))
+                and wanted.get("interpolation") in (None, "bicubic", "bilinear")
+            )
+    return False
+
+
+def _pair(value: Any) -> tuple[Any, Any]:
+    """(height, width), of one number or of two; of anything else what is no size."""
+    if isinstance(value, (list, tuple)):
+        return tuple(value) if len(value) == 2 else (0, 0)
+    return (value, value)
+
+
+def _is_colour(value: Any) -> bool:
+    """Whether it can be a mean or deviation: a positive number a channel, or nothing."""
+    if not value:
+        return True
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 3
+        and all(isinstance(n, int | float) and n > 0 for n in value)
+    )
 
 
 def _source(model: str, pretrained: str | None, config: Mapping[str, Any], weights: Path | None) -> Source:
     vision, wanted = config["model_cfg"]["vision_cfg"], config.get("preprocess_cfg", {})
     size, patch = vision["image_size"], vision.get("patch_size", STRIDE)
     preprocess = Preprocess(
-        size=tuple(size) if isinstance(size, (list, tuple)) else (size, size),
-        patch=patch[0] if isinstance(patch, (list, tuple)) else patch,
+        size=_pair(size),
+        patch=_pair(patch)[0],
         mean=tuple(wanted.get("mean") or CLIP_MEAN),
         std=tuple(wanted.get("std") or CLIP_STD),
         interpolation=wanted.get("interpolation") or "bicubic",

@@ -198,6 +198,8 @@ def _finished(tile: Tile, model: Model, prepared: Prepared, result: Relevance, i
         pad = len(values) - len(parts) - 2
         tokens = ("<start>", *(p.text for p in parts), "<end>", *[""] * pad)
         spans = ((0, 0), *(p.span for p in parts), (0, 0), *[(0, 0)] * pad)
+    shown = values if content is None else values[content]
+    notes = (_note(shown, tile, float(explained)), _unread(model, tile.target))
     return Map(
         spec=str(tile.spec),
         branch=tile.branch,
@@ -206,19 +208,28 @@ def _finished(tile: Tile, model: Model, prepared: Prepared, result: Relevance, i
         score=float(score),
         explained_score=float(explained),
         seconds=seconds,
-        note=_note(values if content is None else values[content], tile),
+        note=" ".join(sentence for sentence in notes if sentence),
         content=content,
         tokens=tokens,
         spans=spans,
     )
 
 
-def _note(values: np.ndarray, tile: Tile) -> str:
+def _note(values: np.ndarray, tile: Tile, explained: float) -> str:
     if not values.size:
         return "The prompt has no words to weigh."
     image = tile.target.image
     if not values.any() and image is not None and image.digest == tile.key["image"]:
         return "Zero everywhere: an image is its own best match, so no small change raises the score."
+    if not values.any() and explained <= 0 and dict(tile.spec.params).get("score") == "negative log":
+        return f"Zero everywhere: the score is {explained:.3f}, and only a score above zero has a logarithm."
     if not values.any():
         return "Zero everywhere: nothing in it has the sign that was asked for."
     return "The same everywhere: it prefers no place." if values.min() == values.max() else ""
+
+
+def _unread(model: Model, target: Target) -> str:
+    most = model.info.context - 2  # start and end of text take two places
+    if any(len(model.tokenizer.encode(text)) > most for text in (target.text, target.minus)):
+        return f"The model reads {most} tokens; what comes after them in the text does not count."
+    return ""

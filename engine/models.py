@@ -82,10 +82,10 @@ def resolve_device(device: str = "auto") -> str:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return next(name for name, here in there.items() if here)
-    if not there.get(device.partition(":")[0], False):
-        raise SidelightError(
-            f"The device {device!r} is not here; use {', '.join(n for n in there if there[n])}."
-        )
+    here = [name for name in there if there[name]]
+    numbered = [f"cuda:{n}" for n in range(torch.cuda.device_count())]
+    if device not in here + numbered:
+        raise SidelightError(f"The device {device[:80]!r} is not here; use {', '.join(here)}.")
     return device
 
 
@@ -175,7 +175,15 @@ def _build(source: Source) -> nn.Module:
     kind = open_clip.model.CustomTextCLIP if source.config.get("custom_text") else open_clip.model.CLIP
     try:
         clip = kind(**config)
-    except (TypeError, ValueError, KeyError, AssertionError) as error:
+    except (
+        TypeError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+        AssertionError,
+    ) as error:
         raise SidelightError(f"The config of {source.id} does not describe a model: {error}.") from error
     try:
         if source.id == BUNDLED:

@@ -5,7 +5,8 @@ Loads no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,12 +47,7 @@ def checked_targets(request: Request) -> tuple[Target, ...]:
     if request.branch not in ("image", "text", "both"):
         raise SidelightError(f"There is no branch {request.branch!r}; use image, text or both.")
     for target in request.targets:
-        if target.kind != "image" and not target.text.strip():
-            raise SidelightError("A prompt is empty; write a few words to look for.")
-        if target.kind == "image" and target.image is None:
-            raise SidelightError("A target of kind 'image' has no image; give one.")
-        if target.kind == "class" and target.text not in target.classes:
-            raise SidelightError(f"{target.text[:80]!r} is none of the classes; add it to them.")
+        _check_target(target)
     labels: dict[str, Target] = {}
     for target in request.targets:
         if labels.setdefault(target.label, target).as_json() != target.as_json():
@@ -59,6 +55,31 @@ def checked_targets(request: Request) -> tuple[Target, ...]:
                 f"Two different targets are called {target.label!r}; ask for them one at a time."
             )
     return tuple(labels.values())
+
+
+def _check_target(target: Target) -> None:
+    """SidelightError where a target lacks a part, or has one that cannot be meant."""
+    if target.kind != "image" and not target.text.strip():
+        raise SidelightError("A prompt is empty; write a few words to look for.")
+    for text in (target.text, target.minus, *target.classes):
+        if any("\ud800" <= mark <= "\udfff" for mark in text):  # how Python shows bytes that are no UTF-8
+            raise SidelightError(f"The text {text[:80]!a} is not valid Unicode; write it in UTF-8.")
+    if target.kind == "image" and target.image is None:
+        raise SidelightError("A target of kind 'image' has no image; give one.")
+    if target.kind == "class":
+        if target.text not in target.classes:
+            raise SidelightError(f"{target.text[:80]!r} is none of the classes; add it to them.")
+        check_distinct(target.classes)
+
+
+def check_distinct(classes: Sequence[str]) -> None:
+    """SidelightError where a class is named twice: it would share its probability with itself."""
+    for name, times in Counter(classes).items():
+        if times > 1:
+            raise SidelightError(
+                f"The class {name[:80]!r} is named {times} times, which would divide its probability; name "
+                "it once."
+            )
 
 
 def tiles_of(request: Request, info: ModelInfo) -> list[Tile]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from engine.tiles import check_distinct
 from engine.types import Failure, Image, ModelInfo, Request, SidelightError, Target
 
 UNITS = ("patch", "pixel")
@@ -57,10 +58,15 @@ class Protocol:
                 raise SidelightError(f"There is no {name} {value!r}; use {', '.join(allowed)}.")
         if self.space == "image" and "neighbours" in (self.hide, self.reveal):
             raise SidelightError(
-                "The fill 'neighbours' is drawn in the model's input; use the space 'input'."
+                "The fill 'neighbours' is drawn in the model's input, and this protocol changes the image at "
+                "its own size; use another fill, or another protocol."
             )
         if self.space == "image" and self.unit == "patch":
             raise SidelightError("Patches are of the model's input; use pixels for the image's own size.")
+        if self.seed < 0:
+            raise SidelightError(f"The seed must be a whole number of at least 0, not {self.seed}.")
+        if self.classes != IMAGENET:
+            check_distinct(self.classes)
         for shares in (self.deletion, self.insertion):
             rising = all(a < b for a, b in pairwise(shares))
             if len(shares) < 2 or not rising or not 0 <= shares[0] <= shares[-1] <= 1:
@@ -94,14 +100,15 @@ class Curve:
     """The curves of one method's map for one target.
 
     ranks: int32, by patch (rows, columns) or pixel (height, width): 0 where the map is highest; ties in
-    reading order. A unit is changed at a share s, most relevant first, where its rank is below round(s *
-    units); least relevant first, where units - 1 - rank is. deletion, insertion: float64, the score at each
-    of the protocol's shares, most relevant first; *_least: least relevant first. score: of the untouched
-    picture; empty: of the fill that insertion starts from. auc: areas under deletion and insertion by the
-    trapezoid rule over the mean abscissa, least: of the other order. slope: mean drop per 10 % over the
-    first 30 % of deletion. share90: the smallest share revealed at which insertion reaches 90 % of the
-    score, NaN where none does. aid: mean over steps of least-first minus most-first deletion, both scaled
-    to (f - empty) / (score - empty); NaN where a protocol does not go from 0 to 1.
+    reading order. A unit is changed at a share, most relevant first, where its rank is below the number that
+    engine.metrics.curve.counts gives; least relevant first, where units - 1 - rank is. deletion, insertion:
+    float64, the score at each of the protocol's shares, most relevant first; *_least: least relevant first.
+    score: of the untouched picture; empty: of the fill that insertion starts from. auc: areas under deletion
+    and insertion by the trapezoid rule over the points, evenly spaced or not; least: of the other order.
+    slope: mean drop per 10 % over the first 30 % of deletion. share90: the smallest share revealed at which
+    insertion reaches 90 % of the score, NaN where none does. aid: mean over steps of least-first minus
+    most-first deletion, both scaled to (f - empty) / (score - empty); NaN where a protocol does not go from 0
+    to 1.
     """
 
     spec: str

@@ -128,6 +128,43 @@ def test_unknown_models_get_one_sentence(model, tag, words):
     assert words in str(caught.value)
 
 
+VISION = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        [1],
+        {"vision_cfg": [], "text_cfg": {}},
+        {"vision_cfg": VISION, "text_cfg": []},
+        {"vision_cfg": {**VISION, "image_size": "x"}, "text_cfg": {}},
+        {"vision_cfg": {**VISION, "image_size": []}, "text_cfg": {}},
+        {"vision_cfg": {**VISION, "image_size": [32, 32, 32]}, "text_cfg": {}},
+        {"vision_cfg": {**VISION, "patch_size": 0}, "text_cfg": {}},
+        {"vision_cfg": {**VISION, "patch_size": 64}, "text_cfg": {}},
+        {"vision_cfg": VISION, "text_cfg": {"context_length": "a"}},
+        {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": [1]},
+        {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": {"mean": [0.5]}},
+        {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": {"std": [1, 1, 0]}},
+        {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": {"interpolation": "x"}},
+    ],
+    ids=str,
+)
+def test_a_config_that_cannot_be_meant_is_one_sentence(config, tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    with pytest.raises(SidelightError, match=r"mine.json' is not an open_clip model config"):
+        catalog.describe(str(tmp_path / "mine.json"), "any")
+
+
+@pytest.mark.parametrize("change", [{"head_width": 0}, {"layers": -1}, {"width": "wide"}, {"width": -64}])
+def test_a_config_that_builds_no_model_is_one_sentence(change, tmp_path):
+    config = {"embed_dim": 8, "vision_cfg": {**VISION, **change}, "text_cfg": {"width": 64, "heads": 1}}
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    (tmp_path / "weights.pt").write_text("no weights")
+    with pytest.raises(SidelightError, match=r"does not describe a model|is not a weights file"):
+        models.load(str(tmp_path / "mine.json"), str(tmp_path / "weights.pt"), "cpu")
+
+
 @pytest.mark.parametrize("name", ["ViT-B-16-SigLIP", "coca_ViT-B-32", "roberta-ViT-B-32"])
 def test_other_architectures_are_refused_with_the_reason(name):
     with pytest.raises(Unsupported, match=r"Sidelight reads open_clip's own"):
@@ -189,6 +226,7 @@ def test_a_download_holds_up_nobody_and_can_be_left(monkeypatch):
     released.set()
 
 
-def test_devices_that_are_not_here_are_refused():
+@pytest.mark.parametrize("name", ["tpu", "cpu:abc", "cuda:99", "mps:", ""])
+def test_devices_that_are_not_here_are_refused(name):
     with pytest.raises(SidelightError, match=r"use .*cpu"):
-        models.resolve_device("tpu")
+        models.resolve_device(name)

@@ -137,6 +137,9 @@ def test_the_text_branch_explains_prompts_only(tmp_path):
         (Target("a whale", "class", classes=CLASSES), "none of the classes"),
         (Target(kind="image"), "has no image"),
         (Target(" ", "ensemble"), "empty"),
+        (Target(CAT, "class", classes=(CAT, DOG, CAT)), "named 2 times"),
+        (Target("caf\udce9"), "not valid Unicode; write it in UTF-8"),
+        (Target(CAT, "difference", minus="\ud83d"), "not valid Unicode"),
     ],
 )
 def test_a_target_without_its_parts_gets_one_sentence(target, words, tmp_path):
@@ -156,6 +159,23 @@ def test_an_image_explained_for_itself_is_zero_and_says_so(name, tmp_path):
     assert itself.score == pytest.approx(1, abs=1e-6)
     assert not itself.values.any() and "its own best match" in itself.note
     assert other.values.any() and other.note == ""
+
+
+def test_a_score_without_a_logarithm_says_so(tmp_path):
+    targets = (Target(CAT, "difference", minus=DOG), Target(DOG, "difference", minus=CAT))
+    request = Request(picture(), targets, ("attention_gradient(score='negative log')",))
+    maps = ask(request, Store(tmp_path, shipped=None), loaded=tiny_model()).maps
+    below, above = sorted(maps, key=lambda m: m.score)
+    assert below.score < 0 < above.score
+    assert not below.values.any() and "only a score above zero has a logarithm" in below.note
+    assert above.values.any() and above.note == ""
+
+
+def test_a_text_that_is_longer_than_the_model_reads_says_so(tmp_path):
+    targets = (Target(CAT), Target("cat " * 40), Target(CAT, "difference", minus="cat " * 40))
+    found = ask(Request(picture(), targets, ("rollout",)), Store(tmp_path, shipped=None), loaded=tiny_model())
+    said = ["what comes after them in the text does not count" in m.note for m in found.maps]
+    assert said == [False, True, True]
 
 
 def test_a_difference_of_equal_texts_is_zero(tmp_path):
