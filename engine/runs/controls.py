@@ -63,9 +63,14 @@ def markdown(found: RunResult) -> str:
             e = cells.get((spec, metric))
             judged = METRICS[metric].judges and not is_control(spec)
             flag = FLAG if judged and (spec, metric) not in beaten else ""
-            row.append(f"{e.mean:.3f} [{e.low:.3f}, {e.high:.3f}]{flag}" if e and e.images else "")
+            row.append(f"{_figure(e)}{flag}" if e and e.images else "")
         lines.append(_line([f"`{spec}`", *row]))
     return "\n".join(lines) + "\n"
+
+
+def _figure(e: Estimate) -> str:
+    """The mean with its interval, which one image does not have."""
+    return f"{e.mean:.3f}" if math.isnan(e.low) else f"{e.mean:.3f} [{e.low:.3f}, {e.high:.3f}]"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from engine.types import SidelightError
 
 RUN = "run.json"
+FORMAT = 1  # of the manifest and the results
 RESULTS = "results"
 CLAIMS = "claims"
 PROBLEM = ".problem.json"
@@ -38,13 +39,14 @@ def create(folder: Path, manifest: Mapping[str, Any]) -> None:
                 write(folder / RUN, json.dumps(manifest, indent=2, ensure_ascii=False).encode())
     except OSError as error:
         raise SidelightError(
-            f"The folder {str(folder)!r} cannot be written ({error.strerror}); choose another."
+            f"The folder of the run {folder.name!r} cannot be written ({error.strerror}); choose another."
         ) from error
     known = read(folder)
     for part in ("request", "weights", "images"):
         if known.get(part) != json.loads(json.dumps(manifest[part])):
             raise SidelightError(
-                f"{str(folder)!r} holds a run with other {_said(part)}; choose another folder, or remove it."
+                f"The folder {folder.name!r} holds a run with other {_said(part)}; choose another folder, or "
+                "remove it."
             )
 
 
@@ -55,23 +57,35 @@ def _said(part: str) -> str:
 def read(folder: Path) -> dict[str, Any]:
     """The manifest of a run; SidelightError where there is none."""
     try:
-        return json.loads((folder / RUN).read_bytes())
-    except (OSError, ValueError):
-        raise SidelightError(f"There is no run in {str(folder)!r}; start one with evaluate.") from None
+        manifest = json.loads((folder / RUN).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        raise SidelightError(f"There is no run in the folder {folder.name!r}; start one.") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise SidelightError(
+            f"The run in the folder {folder.name!r} is of another version of Sidelight; choose another "
+            "folder."
+        )
+    return manifest
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write a file so that it is there as a whole or not at all; SidelightError where the disk refuses."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SidelightError(
+            f"{path.name} of the run cannot be written ({error.strerror}); what is finished is kept, so make "
+            "room and start it again."
+        ) from error
 
 
 def result_path(folder: Path, index: int, problem: bool = False) -> Path:

@@ -23,6 +23,7 @@ from engine.runs.table import write_tables
 from engine.runs.types import Row, RunRequest, RunResult, RunStatus
 from engine.runs.work import measure
 from engine.sources import open_set
+from engine.specs import parse
 from engine.store import canonical
 from engine.types import Cancelled, SidelightError
 
@@ -49,7 +50,7 @@ def run(
     items = found.items[: request.first]
     if not items:
         raise SidelightError(f"The set {found.name} has no images.")
-    _check_reference(request)
+    _check_specs(request)
     checked(request.metrics)
     model = loaded or load(request.model, request.pretrained, request.device)
     files.create(folder, _manifest(request, found, items, model))
@@ -104,22 +105,23 @@ def _leave(
     files.write(files.result_path(folder, index, "problem" in found), content)
 
 
-def _check_reference(request: RunRequest) -> None:
+def _check_specs(request: RunRequest) -> None:
     specs = specs_of(request)
+    for spec in map(parse, specs):
+        if "image" not in spec.method.branches:
+            raise SidelightError(f"{spec.method.name} has no maps of images to measure; leave it out.")
     if request.reference is not None and str_of(request.reference) not in specs:
         raise SidelightError(f"The reference {request.reference[:80]!r} is none of the methods of the run.")
 
 
 def str_of(spec: str) -> str:
     """The canonical text of a spec."""
-    from engine.specs import parse
-
     return str(parse(spec))
 
 
 def _manifest(request: RunRequest, found: ImageSet, items: Sequence[Item], model: Model) -> dict[str, Any]:
     return {
-        "format": 1,
+        "format": files.FORMAT,
         "request": asdict(request),
         "specs": list(specs_of(request)),
         "metrics": list(checked(request.metrics) or DEFAULT),

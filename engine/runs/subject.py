@@ -26,8 +26,8 @@ MEANINGLESS = "qzx vrtk wpl"  # words of no language
 @dataclass(frozen=True)
 class Subject:
     """What the metrics of one image read. regions: by target label, bool over the seen part of the image,
-    absent where the set does not know. others: maps for a prompt that is not in the image, and for a
-    meaningless one, by spec."""
+    absent where the set does not know. unrelated, meaningless: maps for a prompt that is not in the image,
+    and for one that means nothing, by spec."""
 
     request: RunRequest
     item: Item

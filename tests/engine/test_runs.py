@@ -166,6 +166,34 @@ def test_a_folder_of_another_run_is_refused(pictures, tmp_path, measured):
         run(asked(pictures), tmp_path / "run", loaded=MODEL)
 
 
+def test_a_folder_that_cannot_be_used_is_a_sentence_without_its_path(pictures, tmp_path, measured):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "run.json").write_text('{"format": 99}')
+    for name, complaint in (
+        ("file", "'file' cannot be written"),
+        ("newer", "'newer' is of another version"),
+        ("none", "no run in the folder 'none'"),
+    ):
+        with pytest.raises(SidelightError, match=complaint) as caught:
+            status(tmp_path / name) if name == "none" else run(asked(pictures), tmp_path / name, loaded=MODEL)
+        assert str(tmp_path) not in str(caught.value)
+
+
+def test_a_full_disk_is_a_sentence_and_what_is_finished_stays(pictures, tmp_path, measured, monkeypatch):
+    replaced = os.replace
+
+    def refuse(source, target):
+        if str(target).endswith("000002.json"):
+            raise OSError(28, "No space left on device")
+        replaced(source, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(SidelightError, match=r"000002.json of the run cannot be written \(No space left"):
+        run(asked(pictures), tmp_path / "run", loaded=MODEL)
+    assert status(tmp_path / "run").done == 2
+
+
 def test_wrong_requests_are_refused_before_anything_is_written(pictures, tmp_path, measured):
     for request, complaint in (
         (
@@ -175,6 +203,7 @@ def test_wrong_requests_are_refused_before_anything_is_written(pictures, tmp_pat
         (asked(pictures, reference="rollout"), "'rollout' is none of the methods"),
         (replace(asked(pictures), set="nowhere"), "There is no image set 'nowhere'"),
         (replace(asked(pictures), specs=("gamma",)), "There is no method 'gamma'"),
+        (replace(asked(pictures), specs=("leave_one_out",)), "leave_one_out has no maps of images"),
     ):
         with pytest.raises(SidelightError, match=complaint):
             run(request, tmp_path / "run", loaded=MODEL)
