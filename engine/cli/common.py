@@ -1,11 +1,11 @@
-"""Arguments and steps that `explain` and `precompute` share."""
+"""Arguments and steps that the commands share."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
@@ -18,6 +18,9 @@ from engine.types import RESIZE_POLICIES, Explanation, Progress, Request, Sideli
 if TYPE_CHECKING:
     from engine.models import Model
 
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
+LARGEST_SEED = 2**31 - 1  # as for the methods' own
+
 
 def add_model_arguments(command: argparse.ArgumentParser) -> None:
     """--model, --pretrained, --resize, --device."""
@@ -28,7 +31,30 @@ def add_model_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--pretrained", metavar="TAG|FILE", help="open_clip's tag, or a weights file")
     command.add_argument("--resize", choices=RESIZE_POLICIES, default=RESIZE_POLICIES[0])
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps (default: auto)")
+    command.add_argument(
+        "--device", type=device, default="auto", help="auto, cpu, cuda or mps (default: auto)"
+    )
+
+
+def device(text: str) -> str:
+    """A device by name, so that a wrong one is an error also where nothing has to be computed."""
+    if not DEVICE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"there is no device {text[:80]!r}; use auto, cpu, cuda or mps.")
+    return text
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    """A whole number that every generator takes."""
+    if not text.isdecimal() or int(text) > LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a whole number from 0 to {LARGEST_SEED}")
+    return int(text)
 
 
 def request_arguments(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -86,7 +112,8 @@ def report(problems: Iterable[tuple[str, str]]) -> int:
     """Name what failed, one line each, on stderr; the exit code."""
     code = 0
     for name, reason in problems:
-        print(reason if Path(name).name in reason else f"{name}: {reason}", file=sys.stderr)
+        named = reason.startswith(f"{name} ") or repr(name) in reason
+        print(reason if named else f"{name}: {reason}", file=sys.stderr)
         code = 1
     return code
 
@@ -99,10 +126,12 @@ def failures(explanation: Explanation) -> list[str]:
 def read_lines(path: str, what: str) -> tuple[str, ...]:
     """The lines of a UTF-8 text file that are not blank; SidelightError names `what` the file should be."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors put a mark in front
             lines = tuple(line.strip() for line in file if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise SidelightError(f"{path!r} cannot be read as {what} ({error}).") from error
+    except OSError as error:
+        raise SidelightError(f"{path!r} cannot be read as {what} ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise SidelightError(f"{path!r} cannot be read as {what}; save it as UTF-8 text.") from error
     if not lines:
         raise SidelightError(f"{path!r} is empty; it should be {what}.")
     return lines

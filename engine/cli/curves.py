@@ -11,7 +11,8 @@ from engine import images
 from engine.cli.common import add_model_arguments, check, report, request_arguments
 from engine.cli.protocol import add_protocol_arguments, protocol_of
 from engine.cli.write import file_names, npz, write
-from engine.curves import CurveRequest, arrays, compute, figure, table
+from engine.curves import CurveRequest, arrays, check_classes, compute, figure, missing, table
+from engine.models import load
 from engine.types import Progress, Request, SidelightError, Target
 
 
@@ -46,13 +47,21 @@ def run(arguments: argparse.Namespace) -> int:
     def show(progress: Progress) -> None:
         bar.set_postfix_str(f"{progress.stage}, {progress.done} of {progress.total}")
 
-    problems = []
+    problems, model = [], None
     for path, name in zip(arguments.image, file_names(arguments.image), strict=True):
         try:
             maps = Request(
                 images.load(path), targets, tuple(arguments.method), **request_arguments(arguments)
             )
-            found = compute(CurveRequest(maps, protocol, not arguments.no_controls), progress=show)
+        except SidelightError as error:
+            problems.append((path, str(error)))
+            continue
+        request = CurveRequest(maps, protocol, not arguments.no_controls)
+        check_classes(protocol, targets)
+        if model is None and missing(request):  # its errors, and those of the request, concern every image
+            model = load(arguments.model, arguments.pretrained, arguments.device, bar.set_postfix_str)
+        try:
+            found = compute(request, progress=show, loaded=model)
             for form, content in (("npz", npz(arrays(found))), ("csv", table(found)), ("png", figure(found))):
                 write(arguments.out / f"{name}.curves.{form}", content)
         except SidelightError as error:

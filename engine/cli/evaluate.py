@@ -14,7 +14,7 @@ from subprocess import DEVNULL, Popen
 
 from tqdm import tqdm
 
-from engine.cli.common import add_model_arguments, check, report, request_arguments
+from engine.cli.common import add_model_arguments, check, positive, report, request_arguments
 from engine.cli.protocol import add_protocol_arguments, protocol_of
 from engine.registry import METHODS
 from engine.runs import METRICS, RunRequest, RunResult, RunStatus
@@ -42,27 +42,20 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help=f"repeatable; default: {', '.join(n for n, m in METRICS.items() if m.default)}; "
         f"also: {', '.join(n for n, m in METRICS.items() if not m.default)}",
     )  # fmt: skip
-    command.add_argument("--first", type=_positive, metavar="N", help="the first N images only")
-    command.add_argument("--targets", type=_positive, metavar="N", help="at most N prompts an image")
+    command.add_argument("--first", type=positive, metavar="N", help="the first N images only")
+    command.add_argument("--targets", type=positive, metavar="N", help="at most N prompts an image")
     command.add_argument(
         "--reference", metavar="SPEC", help="what the others are compared with (default: the first)"
     )
     add_protocol_arguments(command)
     add_model_arguments(command)
     command.add_argument(
-        "--workers", type=_positive, default=1, metavar="N",
+        "--workers", type=positive, default=1, metavar="N",
         help="processes that share the images and the processor's cores (default: 1)",
     )  # fmt: skip
     command.add_argument("--no-controls", action="store_true", help="leave random, center and edges out")
     command.add_argument("--out", required=True, type=Path, metavar="DIR")
     command.set_defaults(run=run)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return number
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -149,6 +142,7 @@ def lines(found: RunResult) -> list[str]:
         rows = [e for e in found.summary if e.metric == metric and e.images]
         text.append(f"\n{METRICS[metric].title} ({METRICS[metric].unit})")
         for e in sorted(rows, key=lambda e: math.inf if math.isnan(e.rank) else e.rank):
+            within = "" if math.isnan(e.low) else f" [{e.low:.4f}, {e.high:.4f}]"  # none of one image
             apart = "" if e.p_holm is None else f"  {e.difference:+.4f}  p {e.p_holm:.3g}"
-            text.append(f"  {e.spec:<{width}}  {e.mean:.4f} [{e.low:.4f}, {e.high:.4f}]{apart}")
+            text.append(f"  {e.spec:<{width}}  {e.mean:.4f}{within}{apart}")
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import images
@@ -65,9 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise SidelightError(
             f"The folder {str(arguments.out)!r} cannot be made ({error.strerror}); choose another --out."
         ) from error
+    names = file_names(arguments.image)
+    if arguments.png:
+        _spare_inputs(arguments, names)
     runner = Runner(arguments, len(arguments.image))
     entries, problems = [], []
-    for path, name in zip(arguments.image, file_names(arguments.image), strict=True):
+    for path, name in zip(arguments.image, names, strict=True):
         try:
             request = Request(
                 images.load(path), targets, specs, branch=branch, **request_arguments(arguments)
@@ -92,6 +96,15 @@ def run(arguments: argparse.Namespace) -> int:
     for entry in entries:
         print(arguments.out / entry.output)
     return report(problems)
+
+
+def _spare_inputs(arguments: argparse.Namespace, names: Sequence[str]) -> None:
+    """SidelightError where a figure would be written over one of the pictures that are read."""
+    read = {Path(path).resolve() for path in (*arguments.image, *arguments.target_image)}
+    for name in names:
+        path = arguments.out / f"{name}.png"
+        if path.resolve() in read:
+            raise SidelightError(f"--png would write over the picture {str(path)!r}; choose another --out.")
 
 
 def _targets(arguments: argparse.Namespace) -> tuple[Target, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import engine.methods  # noqa: F401  registers every method
 from engine import catalog, datasets
+from engine.cli.common import positive, seed
 from engine.registry import METHODS, Method
 from engine.types import SidelightError
 
@@ -28,17 +29,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.set_defaults(run=sets)
     actions = command.add_subparsers(metavar="compose")
     action = actions.add_parser("compose", help="compose a set of scenes with masks")
-    action.add_argument("--count", type=_positive, required=True, metavar="N")
-    action.add_argument("--seed", type=int, default=0)
+    action.add_argument("--count", type=positive, required=True, metavar="N")
+    action.add_argument("--seed", type=seed, default=0)
     action.add_argument("--out", type=Path, required=True, metavar="DIR")
     action.set_defaults(run=compose)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of at least 1")
-    return number
 
 
 def methods(arguments: argparse.Namespace) -> int:
@@ -95,6 +89,11 @@ def sets(arguments: argparse.Namespace) -> int:
 def compose(arguments: argparse.Namespace) -> int:
     from engine.training.scenes import compose_set
 
-    compose_set(arguments.out, arguments.count, arguments.seed)
+    try:
+        compose_set(arguments.out, arguments.count, arguments.seed)
+    except OSError as error:
+        raise SidelightError(
+            f"The set cannot be written to {str(arguments.out)!r} ({error.strerror}); choose another --out."
+        ) from error
     print(arguments.out)
     return 0

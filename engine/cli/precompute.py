@@ -7,7 +7,15 @@ import sys
 from pathlib import Path
 
 from engine import datasets, images
-from engine.cli.common import Runner, add_model_arguments, check, failures, report, request_arguments
+from engine.cli.common import (
+    Runner,
+    add_model_arguments,
+    check,
+    failures,
+    positive,
+    report,
+    request_arguments,
+)
 from engine.datasets import ImageSet, Item
 from engine.explain import keys
 from engine.store import default_store
@@ -19,7 +27,7 @@ FIRST_VISIT = ("grad_eclip", "game", "grad_cam", "maskclip", "self_attention")
 def add_commands(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser("precompute", help="fill the store with the maps of an image set")
     command.add_argument("set", metavar="SET", help="name of a set, or a folder of images")
-    command.add_argument("--first", type=int, metavar="N", help="the first N images only")
+    command.add_argument("--first", type=positive, metavar="N", help="the first N images only")
     command.add_argument(
         "-p",
         "--prompt",
@@ -28,7 +36,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         help="repeatable; default: each image's own prompts",
     )
     command.add_argument(
-        "--prompts", type=int, metavar="N", help="only the first N of each image's own prompts"
+        "--prompts", type=positive, metavar="N", help="only the first N of each image's own prompts"
     )
     command.add_argument(
         "-m",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from engine.cli.common import read_lines
+from engine.cli.common import read_lines, seed
 from engine.curves import FILLS, IMAGENET, PRESETS, SCORES, UNITS, Protocol, preset
 from engine.types import SidelightError
 
@@ -20,7 +20,7 @@ def add_protocol_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--classes", metavar="FILE", help="one class a line, for probability and top-k; or imagenet"
     )
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=seed, default=0)
 
 
 def protocol_of(arguments: argparse.Namespace) -> Protocol:

@@ -131,7 +131,8 @@ def write_manifest(
         "problems": [{"file": file, "reason": reason} for file, reason in problems],
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False)
-    write(arguments.out / "manifest.json", f"{text}\n".encode())
+    # A file name that is no UTF-8 is written as JSON's own escapes.
+    write(arguments.out / "manifest.json", f"{text}\n".encode(errors="backslashreplace"))
 
 
 def _model(arguments: argparse.Namespace, entries: Sequence[Entry]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Deletion and insertion curves of any maps of one image, kept in the store."""
 
-from engine.curves.ask import compute, question, stored
+from engine.curves.ask import compute, missing, question, stored
+from engine.curves.classes import check_classes
 from engine.curves.export import COLOURS, FORMATS, arrays, figure, table
 from engine.curves.pictures import KINDS, changed_units, perturbed
 from engine.curves.presets import PRESETS, preset
@@ -32,8 +33,10 @@ __all__ = [
     "Protocol",
     "arrays",
     "changed_units",
+    "check_classes",
     "compute",
     "figure",
+    "missing",
     "perturbed",
     "preset",
     "question",

@@ -64,6 +64,12 @@ def stored(request: CurveRequest, store: Store | None = None, info: ModelInfo | 
     return _assembled(request, stored_maps(maps, store, info), store)
 
 
+def missing(request: CurveRequest, store: Store | None = None, info: ModelInfo | None = None) -> int:
+    """How many curves of a request are not in the store; errors as in `stored`."""
+    found = stored(request, store, info)
+    return len(found.specs) * len(found.targets) - len(found.curves) - len(found.failures)
+
+
 def compute(
     request: CurveRequest,
     store: Store | None = None,

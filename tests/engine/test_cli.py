@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as Pillow
 
 from engine.cli import main
+from engine.cli.common import report
 from engine.cli.precompute import FIRST_VISIT
 from engine.cli.write import file_names
 from engine.images import load
@@ -166,6 +167,69 @@ def test_a_folder_that_cannot_be_written_is_one_line(tiny, photo, tmp_path, caps
     assert "cannot be made (Not a directory); choose another --out" in one_line(capsys)
 
 
+def test_a_figure_is_not_written_over_a_picture(tiny, photo, tmp_path, capsys):
+    before = photo.read_bytes()
+    assert explain(tiny, photo.parent, photo, "-p", "a cat", "-m", "center", "--png") == 2
+    assert "would write over the picture" in one_line(capsys) and photo.read_bytes() == before
+
+
+def test_the_classes_of_a_file_with_a_byte_order_mark(tiny, photo, tmp_path):
+    (tmp_path / "classes.txt").write_bytes(b"\xef\xbb\xbfa cat\na dog\na cat\n")
+    words = ["--classes", tmp_path / "classes.txt", "-m", "center"]
+    assert explain(tiny, tmp_path / "out", photo, *words) == 0
+    prompts = np.load(tmp_path / "out" / "photo.npz")["prompts"].tolist()
+    assert prompts == ["a cat among 2", "a dog among 2"]
+
+
+def test_a_wrong_device_is_one_also_where_all_is_stored(tiny, photo, tmp_path, capsys):
+    words = [photo, "-p", "a cat", "-m", "center"]
+    assert explain(tiny, tmp_path / "out", *words) == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        explain(tiny, tmp_path / "out", *words, "--device", "cpu:abc")
+    assert stop.value.code == 2 and "there is no device 'cpu:abc'" in one_line(capsys)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="its file names are always UTF-8")
+def test_a_file_name_that_is_no_utf8(tiny, photo, tmp_path):
+    odd = photo.with_name("caf\udce9.png")
+    odd.write_bytes(photo.read_bytes())
+    words = ["explain", str(odd), "-p", "a cat", "-m", "center", *tiny, "--out", str(tmp_path / "out")]
+    done = subprocess.run([sys.executable, "-m", "engine", *words], capture_output=True)
+    assert done.returncode == 0 and done.stdout.endswith(b"caf\xe9.npz\n"), done.stderr
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["images"][0]["file"] == str(odd)
+
+
+def test_a_failure_names_its_file_whatever_it_is_called(capsys):
+    problems = [
+        ("in", "it has no prompts."),
+        ("a/b.png", "b.png is cut off."),
+        ("c.png", "c.png is cut off."),
+    ]
+    assert report(problems) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "in: it has no prompts.", "a/b.png: b.png is cut off.", "c.png is cut off.",
+    ]  # fmt: skip
+
+
+def test_numbers_and_seeds_that_cannot_be_meant(tmp_path, capsys):
+    for words, said in (
+        (["precompute", "scenes", "--first", "-3"], "'-3' is not a whole number of at least 1"),
+        (["sets", "compose", "--count", "x", "--out", "o"], "'x' is not a whole number of at least 1"),
+        (
+            ["sets", "compose", "--count", "1", "--seed", "-1", "--out", "o"],
+            "'-1' is not a whole number from 0",
+        ),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2 and said in one_line(capsys)
+    (tmp_path / "file").write_text("in the way")
+    assert main(["sets", "compose", "--count", "1", "--out", str(tmp_path / "file")]) == 2
+    assert "cannot be written" in one_line(capsys)
+
+
 def test_a_file_that_fails_does_not_stop_the_others(tiny, photo, tmp_path, capsys):
     broken = photo.with_name("broken.png")
     broken.write_text("not an image")
@@ -201,7 +265,9 @@ def test_equal_stems_get_numbers(tiny, photo, tmp_path):
         (["-p", "  ", "-m", "game"], "A prompt is empty"),
         (["-m", "game"], "nothing to explain; add -p TEXT"),
         (["-p", "a cat", "-m", "game", "--resize", "stretch"], "--resize"),
-        (["-p", "a cat", "-m", "game", "--device", "tpu"], "The device 'tpu' is not here"),
+        (["-p", "a cat", "-m", "game", "--device", "tpu"], "there is no device 'tpu'; use auto, cpu"),
+        (["-p", "caf\udce9", "-m", "game"], "not valid Unicode"),
+        (["--classes", ".", "-m", "game"], "'.' cannot be read as a list of classes, one a line (Is a dir"),
         (["--minus", "a cat", "-m", "game"], "--minus needs a prompt"),
         (["-p", "a cat", "--classes", "gone.txt", "-m", "game"], "'gone.txt' cannot be read"),
         (["-p", "a", "--minus", "b", "--templates", "-m", "game"], "cannot be combined"),

@@ -43,13 +43,25 @@ def test_curves_writes_arrays_table_and_figure(picture, tmp_path, capsys):
         (["--score", "top-1", "--classes", "nowhere.txt"], "'nowhere.txt' cannot be read"),
         (["-m", "gamma"], "There is no method 'gamma'"),
         (["--preset", "grad-eclip-imagenet", "--unit", "patch"], "Patches are of the model's input"),
+        (["--score", "top-1", "--classes", "classes.txt"], "'a dog' is none of the 2 classes"),
+        (["-p", " "], "A prompt is empty"),
+        (["-m", "leave_one_out"], "leave_one_out has no image branch"),
+        (["--model", "ViT-B-32", "--pretrained", "nobody"], "ViT-B-32 has no tag 'nobody'"),
     ],
 )
-def test_wrong_arguments_end_in_one_line(picture, tmp_path, capsys, more, complaint):
+def test_wrong_arguments_end_in_one_line(picture, tmp_path, monkeypatch, capsys, more, complaint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "classes.txt").write_text("a cat\na whale\n")
     words = ["curves", str(picture), "-p", "a dog", "-m", "game", "--out", str(tmp_path / "out"), *more]
     assert main(words) == 2
     error = capsys.readouterr().err
     assert complaint in error and error.count("\n") == 1
+
+
+def test_a_seed_below_zero_is_one_line(picture, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["curves", str(picture), "-p", "a dog", "-m", "game", "--seed", "-1", "--out", "out"])
+    assert stop.value.code == 2 and "'-1' is not a whole number from 0" in capsys.readouterr().err
 
 
 def test_a_broken_image_is_named_and_the_others_are_written(picture, tmp_path, capsys):
@@ -70,6 +82,7 @@ def test_evaluate(picture, tmp_path, capsys):
     words = ["--metric", "energy", "--metric", "deletion", "--steps", "1", "--out", str(tmp_path / "out")]
     assert main(["evaluate", "--set", str(tmp_path), "-m", "self_attention", *words]) == 0
     printed = capsys.readouterr().out
+    assert "nan" not in printed + (tmp_path / "out" / "summary.md").read_text()  # one image has no intervals
     assert "Energy in mask (share)" in printed and "self_attention" in printed and "center" in printed
     assert {p.name for p in (tmp_path / "out").iterdir()} >= {"table.parquet", "table.csv", "summary.csv"}
     assert main(["evaluate", "--set", "nowhere", "-m", "game", "--out", str(tmp_path / "other")]) == 2
