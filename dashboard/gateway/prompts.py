@@ -21,7 +21,7 @@ def own_prompts(state: State) -> tuple[str, ...]:
     found = collection.chosen(
         state, next((s.items for s in collection.sets() if s.name == state.image_set), ())
     )
-    return found.prompts if found else ()
+    return tuple(dict.fromkeys(found.prompts)) if found else ()
 
 
 def prompts(state: State) -> tuple[str, ...]:

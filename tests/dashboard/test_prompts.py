@@ -1,0 +1,16 @@
+"""The prompts in effect, without a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboard.choices import State
+from dashboard.gateway import collection, prompts
+from engine.datasets import Item
+
+
+def test_a_prompt_that_an_image_names_twice_is_one_choice(monkeypatch):
+    item = Item("one", Path("one.png"), ("a dog", "a cat", "a dog"))
+    monkeypatch.setattr(collection, "sets", lambda: ())
+    monkeypatch.setattr(collection, "chosen", lambda state, items: item)
+    assert prompts.class_list(State(), "prompts") == ("a dog", "a cat")
