@@ -7,11 +7,10 @@ from pathlib import Path
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from dashboard import faults, gateway, navigation, sidebar, state
+from dashboard import faults, gateway, sidebar, state
 from dashboard.text import plain
 
 HERE = Path(__file__).parent
-WITH_SIDEBAR = (navigation.COMPARE, navigation.LAYERS, navigation.WORDS, navigation.CURVES)
 
 
 def look() -> None:
@@ -23,9 +22,9 @@ def look() -> None:
 def draw(name: str, page: StreamlitPage) -> None:
     """The page with all that surrounds it; what is wrong becomes one sentence."""
     state.current()  # reads the link, before any widget writes to it
-    if name in WITH_SIDEBAR:
+    if name in sidebar.SECTIONS:
         with st.sidebar, faults.told():
-            sidebar.draw()
+            sidebar.draw(name)
     problems = [*state.problems(), *filter(None, [gateway.session.store_problem()])]
     if problems:
         st.info("  \n".join(map(plain, problems)), icon=":material/info:")

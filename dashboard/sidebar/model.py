@@ -12,8 +12,14 @@ NONE = ""
 
 
 def draw() -> None:
+    """The model that is explained first."""
     shown = state.current()
-    choose()
+    _choice("Model", "model", "pretrained", shown.model, shown.pretrained, gateway.models.models())
+
+
+def second() -> None:
+    """The model beside it."""
+    shown = state.current()
     with st.expander("Second model", expanded=bool(shown.second_model)):
         _choice(
             "Compare with",
@@ -23,12 +29,6 @@ def draw() -> None:
             shown.second_pretrained,
             (NONE, *gateway.models.models()),
         )
-
-
-def choose() -> None:
-    """The model alone that is explained first."""
-    shown = state.current()
-    _choice("Model", "model", "pretrained", shown.model, shown.pretrained, gateway.models.models())
 
 
 def _choice(label: str, model: str, weights: str, name: str, pretrained: str, names: tuple[str, ...]) -> None:

@@ -47,7 +47,7 @@ def draw() -> None:
             concepts,
             index=None,
             key=added,
-            placeholder="Add a concept the bundled model knows",
+            placeholder="Add a known concept",
             label_visibility="collapsed",
             on_change=fields.then(added, _add),
         )

@@ -78,7 +78,7 @@ def _images(shown: state.State) -> None:
             "At most so many of the prompts that are true of an image; fewer are quicker.",
         )
     with right:
-        model_list.choose()
+        model_list.draw()
 
 
 def _number(label: str, field: str, value: int, most: int, about: str) -> None:

@@ -9,10 +9,12 @@ import re
 
 import pytest
 from PIL import Image as Pillow
+from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway, links, state
 from engine import catalog
 from engine.types import SidelightError
+from tests.dashboard.conftest import PATIENCE
 
 
 def png(size=(30, 20), colour="yellow") -> bytes:
@@ -45,6 +47,21 @@ def test_without_a_link_the_first_scene_and_its_own_prompts_are_shown(opened, st
     assert field(test.text_area, "Prompts, one a line").value == "a dog\na red wall"
     assert link(test) == {}
     assert standin.asked[-1] == state.State()
+
+
+@pytest.mark.parametrize(
+    ("name", "methods", "second"),
+    [("compare", True, True), ("layers", False, True), ("words", True, False), ("curves", True, False)],
+)
+def test_a_page_has_the_sections_that_change_what_it_shows(standin, name, methods, second):
+    test = AppTest.from_string(
+        f"from dashboard import sidebar\nsidebar.draw({name!r})", default_timeout=PATIENCE
+    )
+    test.run()
+    assert not test.exception
+    assert ("Methods" in [w.label for w in test.multiselect]) is methods
+    assert ("Second model" in [w.label for w in test.expander]) is second
+    assert "Prompts, one a line" in [w.label for w in test.text_area]
 
 
 def test_next_and_previous_go_round_the_set(opened, standin):
