@@ -43,17 +43,18 @@ def _watch(job: Job, drawn: int, counted: str) -> None:
     share = progress.done / progress.total if progress.total else 0.0
     so_far = f" · {progress.done} of {progress.total} {counted}" if progress.total else ""
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
-    row.progress(min(share, 1.0), text=plain(_stage(job)) + so_far)
+    row.progress(min(share, 1.0), text=plain(stage(job)) + so_far)
     row.button("Cancel", key="cancel", on_click=gateway.work.cancel, args=(job,))
 
 
-def _stage(job: Job) -> str:
+def stage(job: Job) -> str:
+    """What a job that has not ended is doing, as every page says it."""
     if job.state == "queued":
         return "Waiting for other work"
     if job.stop.is_set():
         return "Stopping at the next step"
-    stage = job.progress.stage or "starting"
-    return stage[:1].upper() + stage[1:]
+    said = job.progress.stage or "starting"
+    return said[:1].upper() + said[1:]
 
 
 def _ended(job: Job) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dashboard import gateway
+from dashboard import gateway, progress
 from dashboard.choices import State
 from dashboard.components.grid import Column, Picture, Row, Tile
 from dashboard.components.thumbnails import data_url
@@ -194,11 +194,8 @@ def _lacking(job: Job | None) -> Tile:
         return Tile(reason="Not computed.")
     if job.state == "failed":
         return Tile(reason=job.error)
-    if job.state == "queued":
-        return Tile(waiting="Waiting for other work")
-    progress = job.progress
-    share = progress.done / progress.total if progress.total else 0.0
-    return Tile(waiting=progress.stage[:1].upper() + progress.stage[1:] or "Starting", progress=share)
+    total = job.progress.total
+    return Tile(waiting=progress.stage(job), progress=job.progress.done / total if total else 0.0)
 
 
 def _another(line: Line, found: Sequence[Line]) -> Line | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from dashboard import gateway
+from dashboard import gateway, progress
 from dashboard.choices import State
 from dashboard.components.curves import Drawn, Line, numeric
 from dashboard.components.curves.bump import Ranked
@@ -81,7 +81,7 @@ def _lacking(failure: Failure | None, job: Job | None) -> dict[str, str]:
         return {"reason": failure.reason}
     if job is None or job.state in ("cancelled", "failed"):
         return {"reason": "Not computed."}
-    return {"waiting": (job.progress.stage if job.state == "running" else "") or "Waiting"}
+    return {"waiting": progress.stage(job)}
 
 
 def drawn(shown: State, of: Parts) -> Drawn | None:

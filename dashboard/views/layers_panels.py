@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dashboard import gateway
+from dashboard import gateway, progress
 from dashboard.choices import State
 from dashboard.components.grid import Picture
 from dashboard.components.layers import Panel
@@ -66,9 +66,7 @@ def _lacking(panel: Panel, job: Job | None) -> Panel:
         return replace(panel, reason="Not computed.")
     if job.state == "failed":
         return replace(panel, reason=job.error)
-    if job.state == "queued":
-        return replace(panel, waiting="Waiting for other work")
-    return replace(panel, waiting=job.progress.stage or "Starting")
+    return replace(panel, waiting=progress.stage(job))
 
 
 def _rows(asked: State, target: Target, summary: Summary) -> dict[int, Rows]:

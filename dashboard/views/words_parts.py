@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from dashboard import gateway
+from dashboard import gateway, progress
 from dashboard.choices import State
 from dashboard.components.words import Measure
 from engine.types import Explanation, Failure, Map, SidelightError, Target
@@ -206,5 +206,4 @@ def lacking(job: Job | None) -> dict[str, str]:
         return {"reason": job.error}
     if job is not None and job.state == "cancelled":
         return {"reason": "Not computed."}
-    running = job is not None and job.state == "running"
-    return {"waiting": (job.progress.stage if running else "") or "Waiting"}
+    return {"waiting": progress.stage(job) if job is not None and job.state != "done" else "Waiting"}
