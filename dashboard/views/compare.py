@@ -72,7 +72,6 @@ def _choices(shown: state.State) -> None:
         required=True,
         format_func=ROWS.get,
         key=key,
-        label_visibility="collapsed",
         on_change=fields.then(key, lambda chosen: state.update(rows=chosen)),
     )
     if shown.rows != "images" and shown.reading != "choices":
