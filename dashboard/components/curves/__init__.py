@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from dashboard.components.exchange import exchange
 from dashboard.components.packing import Packing
 
 if TYPE_CHECKING:
@@ -83,21 +84,9 @@ def curves(
     the whole view when the person changed it; it comes from the browser, so check it. A view that comes back
     unchanged is not sent again: nothing is redrawn.
     """
-    given = {name: view[name] for name in VIEW}
-    memory = f"{key} view"  # what the browser shows, what it was sent, and how often it was sent
-    shown, sent, revision = st.session_state.get(memory, (None, None, 0))
-    if key not in st.session_state or shown != given:
-        shown, sent, revision = given, given, revision + 1
-    st.session_state[memory] = (shown, sent, revision)
-
-    def told() -> None:
-        said = st.session_state[key].view
-        if isinstance(said, dict):
-            st.session_state[memory] = (said, sent, revision)
-            on_view(said)
-
-    data = payload(found, lines, changed, sent, revision, drawn)
-    _component(data=data, key=key, on_view_change=told)
+    sent = exchange(key, "view", {name: view[name] for name in VIEW}, on_view)
+    data = payload(found, lines, changed, sent.values, sent.revision, drawn)
+    _component(data=data, key=key, on_view_change=sent.changed)
 
 
 def payload(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from dashboard.components.exchange import exchange
 from engine import render
 
 HERE = Path(__file__).parent
@@ -121,22 +122,10 @@ def grid(
     them. Options that come back unchanged in the next `display` are not sent again: nothing is redrawn.
     Without on_display there is no toolbar: the grid follows another's options.
     """
-    given = {name: display[name] for name in DISPLAY}
-    memory = f"{key} display"  # what the browser drew with, what it was sent, and how often it was sent
-    drawn, sent, revision = st.session_state.get(memory, (None, None, 0))
-    if key not in st.session_state or drawn != given:
-        drawn, sent, revision = given, given, revision + 1
-    st.session_state[memory] = (drawn, sent, revision)
-
-    def changed() -> None:
-        told = st.session_state[key].display
-        if isinstance(told, dict) and on_display is not None:
-            st.session_state[memory] = (told, sent, revision)
-            on_display(told)
-
-    options = {"display": sent, "revision": revision, "toolbar": on_display is not None}
+    sent = exchange(key, "display", {name: display[name] for name in DISPLAY}, on_display)
+    options = {"display": sent.values, "revision": sent.revision, "toolbar": on_display is not None}
     data = payload(pictures, columns, rows, tiles) | options
-    _component(data=data, key=key, on_display_change=changed)
+    _component(data=data, key=key, on_display_change=sent.changed)
 
 
 def payload(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from dashboard.components.exchange import exchange
 from dashboard.components.grid import Picture
 from dashboard.components.packing import Packing
 from engine import render
@@ -79,21 +80,9 @@ def layers(
     on_view is called with the whole view when the person changed it; it comes from the browser, so check it.
     A view that comes back unchanged is not sent again: nothing is redrawn.
     """
-    given = {name: view[name] for name in VIEW}
-    memory = f"{key} view"  # what the browser shows, what it was sent, and how often it was sent
-    shown, sent, revision = st.session_state.get(memory, (None, None, 0))
-    if key not in st.session_state or shown != given:
-        shown, sent, revision = given, given, revision + 1
-    st.session_state[memory] = (shown, sent, revision)
-
-    def changed() -> None:
-        told = st.session_state[key].view
-        if isinstance(told, dict):
-            st.session_state[memory] = (told, sent, revision)
-            on_view(told)
-
-    data = payload(panels, quantities, shares, sent, revision)
-    _component(data=data, key=key, on_view_change=changed)
+    sent = exchange(key, "view", {name: view[name] for name in VIEW}, on_view)
+    data = payload(panels, quantities, shares, sent.values, sent.revision)
+    _component(data=data, key=key, on_view_change=sent.changed)
 
 
 def payload(

@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.components.exchange import exchange
 from dashboard.components.grid import DISPLAY, Column, Picture, Row, Tile, payload
 
 HERE = Path(__file__).parent
@@ -86,18 +87,7 @@ def words(
     check them. A choice that comes back unchanged is not sent again.
     """
     given = {name: choice[name] for name in CHOICE}
-    memory = f"{key} choice"  # what the browser shows, what it was sent, and how often it was sent
-    shown, sent, revision = st.session_state.get(memory, (None, None, 0))
-    if key not in st.session_state or shown != given:
-        shown, sent, revision = given, given, revision + 1
-    st.session_state[memory] = (shown, sent, revision)
-
-    def changed() -> None:
-        told = st.session_state[key].choice
-        if isinstance(told, dict):
-            st.session_state[memory] = (told, sent, revision)
-            on_choice(told)
-
+    sent = exchange(key, "choice", given, on_choice)
     rows = [Row(title, 0) for title, _ in maps.values()]
     data = payload([picture], [method], rows, [[tile] for _, tile in maps.values()]) | {
         "words": list(prompt),
@@ -105,9 +95,9 @@ def words(
         "places": list(maps),
         "ranking": [asdict(rank) for rank in ranking],
         "area": area,
-        "choice": sent,
+        "choice": sent.values,
         "answers": given,  # the choice that phrase and ranking belong to
-        "revision": revision,
+        "revision": sent.revision,
         "display": {name: display[name] for name in DISPLAY},
     }
-    _component(data=data, key=key, on_choice_change=changed)
+    _component(data=data, key=key, on_choice_change=sent.changed)
