@@ -40,8 +40,8 @@ def bootstrap(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> 
 
 def wilcoxon(a: np.ndarray, b: np.ndarray) -> float:
     """Two-sided p of the Wilcoxon signed-rank test of paired values (images,); pairs with NaN are left out.
-    1 where no pair differs, NaN where there is none."""
-    difference = a - b
+    Pairs that differ by rounding only are equal. 1 where no pair differs, NaN where there is none."""
+    difference = np.where(np.isclose(a, b, rtol=1e-9, atol=1e-12), 0, a - b)
     difference = difference[np.isfinite(difference)]
     if not len(difference):
         return float("nan")
