@@ -135,10 +135,11 @@ def main() -> int:
     print(f"{arguments.model} on {arguments.device}: {passes} distinct inputs of {10 * 4 * 21} points")
     print(f"curves {statistics.median(whole):.2f} s, bare passes {statistics.median(floors):.2f} s")
     print(f"ratio {ratio:.3f} (budget {BUDGET})", flush=True)
-    shared = ["--model", arguments.model, "--device", arguments.device]
-    shared += ["--threads", str(arguments.threads)] if arguments.threads else []
+    again = [sys.executable, "-m", "benchmarks.curves"]
+    again += ["--model", arguments.model, "--device", arguments.device]
+    again += ["--threads", str(arguments.threads)] if arguments.threads else []
     peaks = [
-        int(subprocess.check_output([sys.executable, __file__, *shared, "--peak", *size]).split()[-1])
+        int(subprocess.check_output([*again, "--peak", *size]).split()[-1])
         for size in (("2", "5"), ("10", "21"))
     ]
     memory = peaks[1] / peaks[0]
