@@ -13,49 +13,25 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
+from benchmarks.browser import CLICK, WINDOW, chromium, report, served
 from dashboard import gateway
 from dashboard.components import grid
 from dashboard.state import State
 from dashboard.views import compare_rows
 
-ROOT = Path(__file__).resolve().parents[1]
-
 METHODS = ("grad_eclip", "game", "grad_cam", "maskclip", "self_attention", "rollout")
 PROMPTS = ("a dog", "an airplane", "a tree", "a lobster", "a lollipop", "a cat")
 WORK_BUDGET, RATIO_BUDGET = 30, 2.5  # milliseconds; click-to-pixels in empty reruns
-# Clicks a button, waits for what it brings and for the frame after it; milliseconds.
-CLICK = """async ([button, wanted]) => {
-    const all = function* (root) {
-        for (const element of root.querySelectorAll("*")) {
-            yield element;
-            if (element.shadowRoot) yield* all(element.shadowRoot);
-        }
-    };
-    const find = (selector) => { for (const e of all(document)) if (e.matches(selector)) return e; };
-    const painted = () => find(".sidelight-grid")?.dataset.painted;
-    const before = painted();
-    const start = performance.now();
-    find(button).click();
-    while (!find(wanted) || (before && painted() === before)) await new Promise(requestAnimationFrame);
-    await new Promise(requestAnimationFrame);
-    return performance.now() - start;
-}"""
 
 
 def states() -> list[State]:
@@ -97,41 +73,16 @@ def page() -> None:
     st.html(f'<i class="turn{turn}" data-torch="{torch}"></i>')
 
 
-@contextmanager
-def served(folder: Path, script: str = __file__) -> Iterator[str]:
-    """A server of a page of its own, with its log in `folder`; its address."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    words = [sys.executable, "-m", "streamlit", "run", script, "--server.headless", "true"]
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([*words, "--server.port", str(port)], cwd=ROOT, stdout=log, stderr=log)
-        try:
-            for _ in range(300):
-                try:
-                    urllib.request.urlopen(f"http://localhost:{port}/_stcore/health", timeout=2).close()
-                    break
-                except OSError:
-                    time.sleep(0.2)
-            yield f"http://localhost:{port}"
-        finally:
-            server.terminate()
-            server.wait(20)
-
-
 def measure(rounds: int) -> dict[str, float]:
     """Medians over rounds in which grid and empty rerun take turns."""
-    from playwright.sync_api import sync_playwright
-
     fill()
     folder = Path(os.environ["SIDELIGHT_CACHE"])
     clicks: dict[str, list[float]] = {"grid": [], "empty": []}
     work = []
-    with served(folder) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with served(folder, __file__) as address, chromium() as browser:
         tabs = {}
         for name in clicks:
-            tabs[name] = browser.new_page(viewport={"width": 1440, "height": 1000})
+            tabs[name] = browser.new_page(viewport=WINDOW)
             tabs[name].goto(f"{address}/?draw={name}")
             tabs[name].locator(".turn1").wait_for(state="attached", timeout=60_000)
         tabs["grid"].locator(".sidelight-grid[data-painted]").wait_for()
@@ -142,7 +93,6 @@ def measure(rounds: int) -> dict[str, float]:
             work.append(float(tabs["grid"].locator("i.facts").get_attribute("data-work")))
         sizes = tabs["grid"].locator("i.facts").get_attribute("data-sizes").split()
         torch = tabs["grid"].locator(f".turn{turn}").get_attribute("data-torch") == "True"
-        browser.close()
     grid_ms, empty_ms = (statistics.median(clicks[name][2:]) for name in ("grid", "empty"))
     return {
         "server work, ms": statistics.median(work[2:]),
@@ -162,14 +112,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["SIDELIGHT_CACHE"] = folder
         found = measure(rounds)
-    print("| 36 stored maps | measured | budget |\n|---|---|---|")
-    budgets = {"server work, ms": WORK_BUDGET, "ratio": RATIO_BUDGET}
-    for name, value in found.items():
-        print(
-            f"| {name} | {value if isinstance(value, bool) else f'{value:.1f}'} | {budgets.get(name, '')} |"
-        )
-    kept = all(found[name] <= budget for name, budget in budgets.items()) and not found["torch loaded"]
-    return 0 if kept else 1
+    kept = report("36 stored maps", found, {"server work, ms": WORK_BUDGET, "ratio": RATIO_BUDGET})
+    return 0 if kept and not found["torch loaded"] else 1
 
 
 if __name__ == "__main__":

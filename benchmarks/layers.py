@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from benchmarks.browser_grid import CLICK, ROOT, served
+from benchmarks.browser import APP, CLICK, FIND, WINDOW, chromium, report, served
 from dashboard import gateway
 from dashboard.choices import State
 from dashboard.components import layers
@@ -33,15 +32,6 @@ if TYPE_CHECKING:
 PROMPTS = ("a dog", "an airplane")
 ADDRESS = "prompts=a+dog&layer=3"
 CHANGE_BUDGET, NEW_BUDGET, RATIO_BUDGET = 50, 2000, 3  # milliseconds, milliseconds, empty reruns
-FIND = """(selector) => {
-    const all = function* (root) {
-        for (const element of root.querySelectorAll("*")) {
-            yield element;
-            if (element.shadowRoot) yield* all(element.shadowRoot);
-        }
-    };
-    for (const element of all(document)) if (element.matches(selector)) return element;
-}"""
 # Presses a key or clicks, and waits for the pixels and for the frame after them; milliseconds.
 CHANGE = f"""async ([target, key]) => {{
     const find = {FIND};
@@ -98,7 +88,7 @@ def stored_page(browser: Browser, address: str, rounds: int) -> dict[str, float]
     clicks: dict[str, list[float]] = {"layers": [], "empty": []}
     tabs = {}
     for name in clicks:
-        tabs[name] = browser.new_page(viewport={"width": 1440, "height": 1000})
+        tabs[name] = browser.new_page(viewport=WINDOW)
         tabs[name].goto(f"{address}/?draw={name}")
         tabs[name].locator(".turn1").wait_for(state="attached", timeout=120_000)
     tabs["layers"].locator(".sidelight-layers[data-painted]").wait_for()
@@ -120,7 +110,7 @@ def stored_page(browser: Browser, address: str, rounds: int) -> dict[str, float]
 
 def live_page(browser: Browser, address: str, rounds: int) -> dict[str, float]:
     """Medians of changes in the browser, and of prompts that were never asked, in the dashboard itself."""
-    tab = browser.new_page(viewport={"width": 1440, "height": 1000})
+    tab = browser.new_page(viewport=WINDOW)
     tab.set_default_timeout(300_000)
     tab.goto(f"{address}/layers?{ADDRESS}")
     tab.locator(".panel .charts svg").first.wait_for()
@@ -148,17 +138,13 @@ def _prompt(tab: Page, prompt: str) -> float:
 
 
 def measure(rounds: int) -> dict[str, float]:
-    from playwright.sync_api import sync_playwright
-
     fill()
     folder = Path(os.environ["SIDELIGHT_CACHE"])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with chromium() as browser:
         with served(folder, __file__) as address:
             found = stored_page(browser, address, rounds)
-        with served(folder, str(ROOT / "dashboard" / "app.py")) as address:
+        with served(folder, APP) as address:
             found |= live_page(browser, address, rounds)
-        browser.close()
     return found
 
 
@@ -175,12 +161,7 @@ def main() -> int:
         "new prompt, ms": NEW_BUDGET,
         "stored page, in empty reruns": RATIO_BUDGET,
     }
-    print("| Layers page | measured | budget |\n|---|---|---|")
-    for name, value in found.items():
-        print(
-            f"| {name} | {value if isinstance(value, bool) else f'{value:.1f}'} | {budgets.get(name, '')} |"
-        )
-    kept = all(found[name] <= budget for name, budget in budgets.items())
+    kept = report("Layers page", found, budgets)
     return 0 if kept and not found["torch loaded for a stored page"] else 1
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from benchmarks.browser_grid import served
+from benchmarks.browser import FIND, WINDOW, chromium, report, served
 from dashboard import state
 from dashboard.views import words
 
@@ -27,28 +26,22 @@ THINGS = ("dog", "cat", "tree", "lobster", "airplane", "pineapple", "rocket", "g
 NEW_BUDGET, RATIO_BUDGET = 2000, 3  # milliseconds; click-to-pixels in empty reruns
 LOADING = 300_000  # milliseconds that torch and the model may take
 # Clicks, and waits until the page of that turn is whole and painted; milliseconds.
-CLICK = """async ([turn, whole]) => {
-    const all = function* (root) {
-        for (const element of root.querySelectorAll("*")) {
-            yield element;
-            if (element.shadowRoot) yield* all(element.shadowRoot);
-        }
-    };
-    const find = (selector) => { for (const e of all(document)) if (e.matches(selector)) return e; };
-    const here = () => {
-        const mark = find(`.turn${turn}`);
+CLICK = f"""async ([turn, whole]) => {{
+    const find = {FIND};
+    const here = () => {{
+        const mark = find(`.turn${{turn}}`);
         if (!mark || !whole) return Boolean(mark);
         const titles = [find(".large h4"), find(".head.side .title")];
         const shown = titles.every((title) => title?.textContent === mark.dataset.prompt);
         return shown && !find(".sidelight-grid .track");
-    };
+    }};
     const start = performance.now();
     find(".st-key-again button").click();
     while (!here()) await new Promise(requestAnimationFrame);
     await new Promise(requestAnimationFrame);
     await new Promise(requestAnimationFrame);
     return performance.now() - start;
-}"""
+}}"""
 
 
 def prompts() -> list[str]:
@@ -77,14 +70,11 @@ def page() -> None:
 def timed(folder: Path, rounds: int, names: tuple[str, ...]) -> tuple[dict[str, float], bool]:
     """Median click-to-pixels of each page in milliseconds, taking turns on a server of their own, and whether
     the server has loaded torch."""
-    from playwright.sync_api import sync_playwright
-
     clicks: dict[str, list[float]] = {name: [] for name in names}
-    with served(folder, __file__) as address, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    with served(folder, __file__) as address, chromium() as browser:
         tabs = {}
         for name in names:
-            tabs[name] = browser.new_page(viewport={"width": 1440, "height": 1000})
+            tabs[name] = browser.new_page(viewport=WINDOW)
             tabs[name].set_default_timeout(LOADING)
             tabs[name].goto(f"{address}/?draw={name}")
             tabs[name].locator(".turn1").wait_for(state="attached")
@@ -95,7 +85,6 @@ def timed(folder: Path, rounds: int, names: tuple[str, ...]) -> tuple[dict[str, 
                 tab.bring_to_front()
                 clicks[name].append(tab.evaluate(CLICK, [turn, name == "words"]))
         torch = tabs["words"].locator(f".turn{turn}").get_attribute("data-torch") == "True"
-        browser.close()
     return {name: statistics.median(times[2:]) for name, times in clicks.items()}, torch
 
 
@@ -107,14 +96,15 @@ def main() -> int:
         os.environ["SIDELIGHT_CACHE"] = folder
         new, _ = timed(Path(folder), rounds, ("words",))
         stored, torch = timed(Path(folder), rounds, ("words", "empty"))
-    ratio = stored["words"] / stored["empty"]
-    print("| Words page | measured | budget |\n|---|---|---|")
-    print(f"| new prompt, ms | {new['words']:.0f} | {NEW_BUDGET} |")
-    print(f"| stored prompt, ms | {stored['words']:.0f} | |")
-    print(f"| empty rerun, ms | {stored['empty']:.0f} | |")
-    print(f"| stored prompt, in empty reruns | {ratio:.1f} | {RATIO_BUDGET} |")
-    print(f"| torch loaded for stored prompts | {torch} | False |")
-    return 0 if new["words"] <= NEW_BUDGET and ratio <= RATIO_BUDGET and not torch else 1
+    found = {
+        "new prompt, ms": new["words"],
+        "stored prompt, ms": stored["words"],
+        "empty rerun, ms": stored["empty"],
+        "stored prompt, in empty reruns": stored["words"] / stored["empty"],
+        "torch loaded for stored prompts": torch,
+    }
+    budgets = {"new prompt, ms": NEW_BUDGET, "stored prompt, in empty reruns": RATIO_BUDGET}
+    return 0 if report("Words page", found, budgets) and not torch else 1
 
 
 if __name__ == "__main__":
