@@ -17,19 +17,28 @@ def bootstrap(values: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> 
     Each resample draws the same images for all rows, so that differences of rows are paired. NaN for fewer
     than two images.
     """
-    if values.shape[1] < 2:
+    images = values.shape[1]
+    if images < 2:
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
+    known = np.isfinite(values)
+    filled = np.where(known, values, 0.0)
+
+    def means(drawn: np.ndarray, axis: int) -> np.ndarray:
+        """Means (rows, resamples) of the images drawn (resamples, images), as two products of matrices."""
+        place = np.arange(len(drawn))[:, None] * images + drawn
+        often = np.bincount(place.ravel(), minlength=drawn.size).reshape(drawn.shape).T.astype(float)
+        count = known @ often
+        return np.divide(filled @ often, count, out=np.full(count.shape, np.nan), where=count > 0)
+
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a resample of a sparse row may hold NaN only
-        warnings.simplefilter(
-            "ignore", stats.DegenerateDataWarning
-        )  # equal values have an interval of no width
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row, or a resample of it, may hold NaN only
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         drawn = stats.bootstrap(
-            (values,),
-            np.nanmean,
-            axis=-1,
+            (np.arange(images),),
+            means,
+            vectorized=True,
             n_resamples=resamples,
-            batch=max(1, 2**24 // max(values.size, 1)),
+            batch=max(1, 2**24 // images),
             method="percentile",
             rng=np.random.default_rng(seed),
         ).bootstrap_distribution

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -33,6 +35,23 @@ def test_bootstrap_of_one_image_of_equal_values_and_with_gaps():
     gaps = np.where(np.arange(40) % 2, RANDOM.normal(size=40), np.nan)
     low, high = bootstrap(gaps[None])
     assert low[0] < np.nanmean(gaps) < high[0]
+
+
+def test_bootstrap_is_scipys_of_the_means_with_gaps():
+    values = RANDOM.normal(size=(3, 30))
+    values[1, ::4] = np.nan
+    own = stats.bootstrap(
+        (values,), np.nanmean, axis=-1, n_resamples=2000, batch=100, method="percentile",
+        rng=np.random.default_rng(7),
+    ).confidence_interval  # fmt: skip
+    np.testing.assert_allclose(bootstrap(values, seed=7), own, rtol=1e-12)
+
+
+def test_bootstrap_of_a_row_without_values_has_no_interval_and_warns_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        low, high = bootstrap(np.stack([np.full(9, np.nan), np.arange(9.0)]))
+    assert np.isnan([low[0], high[0]]).all() and low[1] < 4 < high[1]
 
 
 def test_wilcoxon_is_scipys_of_whole_pairs():
