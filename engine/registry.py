@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import UnionType
+from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
 from engine.types import Branch, SidelightError
@@ -32,7 +32,8 @@ class Needs:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One keyword of a method. choices: every allowed value, or () for a number within [low, high]."""
+    """One keyword of a method. choices: the allowed values of a choice, and words that a number may be
+    instead; a number lies within [low, high]."""
 
     name: str
     default: Any
@@ -47,7 +48,7 @@ class Parameter:
         """`value` in its canonical type; SidelightError names what is allowed."""
         if value is None and self.optional:
             return None
-        if self.kind == "choice" and value in self.choices and type(value) in {type(c) for c in self.choices}:
+        if value in self.choices and type(value) in {type(c) for c in self.choices}:
             return value
         if self.kind == "bool" and isinstance(value, bool):
             return value
@@ -61,12 +62,13 @@ class Parameter:
 
     def valid(self) -> str:
         """The allowed values in words."""
+        words = ", ".join(map(repr, self.choices))
         if self.kind == "choice":
-            text = ", ".join(map(repr, self.choices))
+            text = words
         elif self.kind == "bool":
             text = "True or False"
         else:
-            noun = "a whole number" if self.kind == "int" else "a number"
+            noun = (f"{words} or " if words else "") + ("a whole" if self.kind == "int" else "a") + " number"
             if self.low is not None and self.high is not None:
                 text = f"{noun} from {self.low:.10g} to {self.high:.10g}"
             elif self.low is not None:
@@ -164,14 +166,14 @@ class Help:
 def _parameter(p: inspect.Parameter, hint: Any) -> Parameter:
     kind, note = get_args(hint)[:2]
     text = note.text if isinstance(note, Help) else note.help if isinstance(note, Range) else ""
-    optional = get_origin(kind) is UnionType  # `int | None`
     if get_origin(kind) is Literal:
         return Parameter(p.name, p.default, "choice", text, choices=get_args(kind))
     if kind is bool:
         return Parameter(p.name, p.default, "bool", text)
-    number = get_args(kind)[0] if optional else kind
+    number, *others = get_args(kind) or (kind,)  # `int | None`, `int | Literal['all', 'last']`
+    words = tuple(word for other in others for word in get_args(other))
     return Parameter(
-        p.name, p.default, number.__name__, text, low=note.low, high=note.high, optional=optional
+        p.name, p.default, number.__name__, text, words, note.low, note.high, optional=NoneType in others
     )
 
 

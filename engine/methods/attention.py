@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-from engine.methods.common import Heads, Layers, over_targets
+from engine.methods.common import Heads, Layers, last_blocks, over_targets
 from engine.registry import ALL, Needs, Range, method
 from engine.types import SidelightError
 
@@ -74,7 +74,7 @@ def self_attention(
     requires=("class token", "attention"),
     cost="1 forward",
     unit="share of attention flow",
-    needs=lambda p: Needs(blocks=ALL if p["layers"] == "all" else 1),
+    needs=lambda p: Needs(blocks=last_blocks(p["layers"])),
     formula=(
         r"R_i = \Big[\prod_{l=L-1}^{0} \tfrac{1}{2}\big(\bar A_l + I\big)\Big]_{0,i}, \\"
         r"\bar A_l = \frac{1}{h} \sum_{m=1}^{h} A^{(m)}_l"
@@ -89,9 +89,8 @@ def self_attention(
 )
 def rollout(trace: Trace, *, layers: Layers = "all") -> Tensor:
     """The pooled token's row of the product over blocks of (head-mean attention + I), rows summing to 1."""
-    chosen = trace.layers if layers == "all" else trace.layers[-1:]
     flow = start_row(trace)
-    for layer in reversed(chosen):
+    for layer in reversed(trace.layers[-last_blocks(layers) :]):
         flow = (flow + (flow[:, None] @ layer.attn.mean(1))[:, 0]) / 2  # a row of A sums to 1, of A + I to 2
     return over_targets(flow, len(trace.queries))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from engine.registry import Help
+from engine.registry import ALL, Help, Range
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,8 +30,19 @@ CutSign = Annotated[
     Help("'positive': what raises the score; 'negative': what lowers it. The method cuts the other sign off"),
 ]
 Layers = Annotated[
-    Literal["all", "last"], Help("'all' blocks, or the 'last' only, as Grad-ECLIP's evaluation calls it")
+    int | Literal["all", "last"],
+    Range(
+        2,
+        64,
+        "'all' blocks, the 'last' only, as Grad-ECLIP's evaluation calls it, or how many last blocks; more "
+        "than there are means all",
+    ),
 ]
+
+
+def last_blocks(layers: int | str) -> int:
+    """How many last blocks `Layers` means."""
+    return {"all": ALL, "last": 1}.get(layers, layers)
 
 
 def rectified(relevance: Tensor, sign: str) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from engine.methods.attention import start_row
-from engine.methods.common import CutSign, Layers
+from engine.methods.common import CutSign, Layers, last_blocks
 from engine.registry import ALL, Help, Needs, method
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     requires=("class token", "attention", "gradients"),
     cost="1 forward, 1 backward",
     unit="relevance",
-    needs=lambda p: Needs(
-        blocks=ALL if p["layers"] == "all" else 1, grads=ALL if p["layers"] == "all" else 1, wrt=("attn",)
-    ),
+    needs=lambda p: Needs(blocks=last_blocks(p["layers"]), grads=last_blocks(p["layers"]), wrt=("attn",)),
     formula=(
         r"R_i = \Big[\prod_{l=L-1}^{0} \big(I + C_l\big)\Big]_{0,i}, \\"
         r"C_l = \frac{1}{h} \sum_{m=1}^{h} \mathrm{relu}\Big(A^{(m)}_l "
@@ -57,7 +55,7 @@ def game(
 ) -> Tensor:
     """The pooled token's row of the product over blocks of (I + C), with C the head mean of relu(A dS/dA)."""
     factor = (trace.logit_scale if scale == "logit" else 1.0) * (-1 if sign == "negative" else 1)
-    count = trace.grads if layers == "all" else 1
+    count = min(last_blocks(layers), trace.grads)
     pairs = zip(reversed(trace.layers[-count:]), reversed(trace.gradients[-count:]), strict=True)
     flow = start_row(trace)  # [b n], then [t b n]
     for layer, gradients in pairs:

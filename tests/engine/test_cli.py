@@ -260,6 +260,7 @@ def test_equal_stems_get_numbers(tiny, photo, tmp_path):
     [
         (["-p", "a cat", "-m", "grad_clip"], "no method 'grad_clip'; did you mean grad_eclip?"),
         (["-p", "a cat", "-m", "game(layers='most')"], "layers='most' is not valid; it takes 'all', 'last'"),
+        (["-p", "a cat", "-m", "rollout(layers=1)"], "takes 'all', 'last' or a whole number from 2 to 64"),
         (["-p", "a cat", "-m", "__import__('os')"], "__import__"),
         (["-p", "a cat"], "-m/--method"),
         (["-p", "  ", "-m", "game"], "A prompt is empty"),

@@ -21,11 +21,11 @@ def self_attention(case: Case) -> Tensor:
     return attn.mean(0)[done.row] if head is None else attn[head][done.row]
 
 
-@twin("rollout", "rollout(layers='last')")
+@twin("rollout", "rollout(layers='last')", "rollout(layers=2)")
 def rollout(case: Case) -> Tensor:
     done = run(case)
     joint = torch.eye(len(done.parts[0].x), dtype=torch.float64)
-    for part in done.parts if case.params["layers"] == "all" else done.parts[-1:]:
+    for part in done.parts[-{"all": 99, "last": 1}.get(case.params["layers"], case.params["layers"]) :]:
         step = part.attn.mean(0) + torch.eye(len(joint), dtype=torch.float64)
         joint = step / step.sum(-1, keepdim=True) @ joint
     return joint[done.row]

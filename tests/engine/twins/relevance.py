@@ -12,6 +12,7 @@ from tests.engine.twins.plain import run, slope
 @twin(
     "game",
     "game(layers='last')",
+    "game(layers=2)",
     "game(scale='cosine')",
     "game(scale='cosine', sign='negative')",
 )
@@ -20,7 +21,7 @@ def game(case: Case) -> Tensor:
     score = done.score * (case.clip.logit_scale.exp().detach() if p["scale"] == "logit" else 1)
     score = -score if p["sign"] == "negative" else score
     relevance = torch.eye(len(done.parts[0].x), dtype=torch.float64)
-    for part in done.parts if p["layers"] == "all" else done.parts[-1:]:
+    for part in done.parts[-{"all": 99, "last": 1}.get(p["layers"], p["layers"]) :]:
         relevance = relevance + (part.attn * slope(score, part.attn)).clamp(min=0).mean(0) @ relevance
     return relevance[done.row]
 
