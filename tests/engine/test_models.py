@@ -46,6 +46,12 @@ def test_bundled_model_is_described_without_loading():
     assert "photographs" in info.note
 
 
+def test_every_model_that_can_be_named_is_described():
+    for name in catalog.names():
+        preprocess = catalog.describe(name, "" if name == "bundled" else "any").preprocess
+        assert all(side // preprocess.patch > 1 for side in preprocess.size), name
+
+
 def test_bundled_model_follows_the_prompt():
     model = models.load(device="cpu")
     text = model.embed_texts(["a cat", "a dog", "a puppy"])

@@ -21,7 +21,7 @@ from engine.types import FEATURES, SidelightError
 from tests.engine.questions import image_question
 from tests.engine.tiny import PROMPTS, picture, pixels
 
-VISION = {"image_size": 64, "layers": [1, 2, 1, 1], "width": 16, "head_width": 64}
+VISION = {"image_size": 64, "layers": [1, 2, 1, 1], "width": 16, "head_width": 64, "patch_size": None}
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1}
 CONFIG = {"embed_dim": 48, "vision_cfg": VISION, "text_cfg": TEXT}
 CHEAP = {"rise": "rise(masks=8)", "smooth_grad": "smooth_grad(samples=2)"}
