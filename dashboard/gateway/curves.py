@@ -18,23 +18,17 @@ if TYPE_CHECKING:
 
 
 def protocol(state: State, prompt: str) -> Protocol:
-    """The state's preset with what is changed of it. What needs the model's input leaves the preset's own
-    size: patches, and the fill 'neighbours'."""
-    from engine.curves import preset
+    """The state's preset with what is changed of it."""
+    from engine.curves import altered, preset
 
-    found = preset(state.preset)
-    if state.unit == "patch" or state.fill == "neighbours":
-        found = replace(found, space="input")
-    if state.unit != "preset":
-        found = replace(found, unit=state.unit)
-    if state.fill != "preset":
-        found = replace(found, hide=state.fill, reveal=state.fill)
-    if state.steps:
-        shares = tuple(n / int(state.steps) for n in range(int(state.steps) + 1))
-        found = replace(found, deletion=shares, insertion=shares, steps=0)
-    if state.score != "preset":
-        found = replace(found, score=state.score)
-    return replace(found, classes=_classes(state, prompt))
+    return altered(
+        preset(state.preset),
+        unit=None if state.unit == "preset" else state.unit,
+        fill=None if state.fill == "preset" else state.fill,
+        steps=int(state.steps) or None,
+        score=None if state.score == "preset" else state.score,
+        classes=_classes(state, prompt),
+    )
 
 
 def among(state: State) -> str:

@@ -6,8 +6,7 @@ import argparse
 from dataclasses import replace
 
 from engine.cli.common import read_lines, seed
-from engine.curves import FILLS, IMAGENET, PRESETS, SCORES, UNITS, Protocol, preset
-from engine.types import SidelightError
+from engine.curves import FILLS, IMAGENET, PRESETS, SCORES, UNITS, Protocol, altered, preset
 
 
 def add_protocol_arguments(command: argparse.ArgumentParser) -> None:
@@ -25,21 +24,15 @@ def add_protocol_arguments(command: argparse.ArgumentParser) -> None:
 
 def protocol_of(arguments: argparse.Namespace) -> Protocol:
     """The protocol that was asked for; SidelightError where it cannot be meant."""
-    found = replace(preset(arguments.preset), seed=arguments.seed)
-    if arguments.unit:
-        found = replace(found, unit=arguments.unit)
-    if arguments.fill:
-        found = replace(found, hide=arguments.fill, reveal=arguments.fill)
-    if arguments.steps is not None:
-        if not 1 <= arguments.steps <= 10_000:
-            raise SidelightError(f"--steps must be from 1 to 10000, not {arguments.steps}.")
-        shares = tuple(n / arguments.steps for n in range(arguments.steps + 1))
-        found = replace(found, deletion=shares, insertion=shares, steps=0)
-    if arguments.score:
-        found = replace(found, score=arguments.score)
-    if arguments.classes == IMAGENET:
-        found = replace(found, classes=IMAGENET)
-    elif arguments.classes:
-        classes = tuple(dict.fromkeys(read_lines(arguments.classes, "a list of classes, one a line")))
-        found = replace(found, classes=classes)
-    return found
+    classes = arguments.classes
+    if classes is not None and classes != IMAGENET:
+        classes = read_lines(classes, "a list of classes, one a line")
+    found = altered(
+        preset(arguments.preset),
+        unit=arguments.unit,
+        fill=arguments.fill,
+        steps=arguments.steps,
+        score=arguments.score,
+        classes=classes,
+    )
+    return replace(found, seed=arguments.seed)

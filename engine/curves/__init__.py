@@ -4,7 +4,7 @@ from engine.curves.ask import compute, missing, question, stored
 from engine.curves.classes import check_classes
 from engine.curves.export import COLOURS, FORMATS, arrays, figure, table
 from engine.curves.pictures import KINDS, changed_units, perturbed
-from engine.curves.presets import PRESETS, preset
+from engine.curves.presets import PRESETS, altered, preset
 from engine.curves.types import (
     CONTROLS,
     FILLS,
@@ -31,6 +31,7 @@ __all__ = [
     "CurveRequest",
     "Curves",
     "Protocol",
+    "altered",
     "arrays",
     "changed_units",
     "check_classes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -22,6 +23,7 @@ from engine.types import Cancelled, Explanation, Map, Progress, Target
 from engine.zeroshot import imagenet_weights
 
 BATCHES = 8  # of inputs are planned together, so that batches that are not full are few
+PLANNED = 1 << 26  # bytes of their masks at most; more come in the parts that engine.metrics.curve makes
 
 
 def computed(
@@ -53,7 +55,9 @@ def computed(
             for fill in (protocol.hide, protocol.reveal)
         }
         labels = [target.label for target in targets]
-        step = max(1, BATCHES * scorers[protocol.hide].batch // points)
+        step = max(
+            1, min(BATCHES * scorers[protocol.hide].batch, PLANNED // math.prod(place.units)) // points
+        )
         for start in range(0, len(tiles), step):
             part = tiles[start : start + step]
             order = np.stack([unit_ranks(item.values, place, protocol).ravel() for _, item in part])
@@ -85,7 +89,8 @@ def _values(
         "insertion": (reveal, revealed, {"insert": True, "least": False}),
         "insertion_least": (reveal, revealed, {"insert": True, "least": True}),
     }
-    for scorer in {hide, reveal}:  # all inputs at once first, so that batches are full; then they are known
+    # All inputs at once first, so that batches are full; then they are known.
+    for scorer in {hide, reveal} if order.size * _points(protocol) <= PLANNED else ():
         masks = [
             kept(order[:, None], changed[:, None], **how).reshape(-1, units)
             for wanted, changed, how in kinds.values()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
 from engine.curves.types import IMAGENET, Protocol
 from engine.types import SidelightError
 
+MOST_STEPS = 10_000
 PRESETS = {
     "default": Protocol(),
     # Pixels of the image at its own size, 100 steps of area / 200 of which every fifth is read; deletion
@@ -39,3 +44,37 @@ def preset(name: str) -> Protocol:
     if name not in PRESETS:
         raise SidelightError(f"There is no preset {name[:80]!r}; the presets are {', '.join(PRESETS)}.")
     return PRESETS[name]
+
+
+def altered(
+    protocol: Protocol,
+    *,
+    unit: Literal["patch", "pixel"] | None = None,
+    fill: str | None = None,
+    steps: int | None = None,
+    score: str | None = None,
+    classes: Sequence[str] | Literal["imagenet"] | None = None,
+) -> Protocol:
+    """A protocol with what is not None put in its place. SidelightError for values that cannot be meant.
+
+    fill: of both curves. steps: from 0 to 100 %, so a curve has one point more. Patches and the fill
+    'neighbours' are of the model's input, so they leave the image's own size; patches are too few for steps
+    of hundredths of the area.
+    """
+    found = protocol
+    if unit == "patch" or fill == "neighbours":
+        found = replace(found, space="input")
+    if unit is not None:
+        found = replace(found, unit=unit, steps=0 if unit == "patch" else found.steps)
+    if fill is not None:
+        found = replace(found, hide=fill, reveal=fill)
+    if steps is not None:
+        if not 1 <= steps <= MOST_STEPS:
+            raise SidelightError(f"A curve has from 1 to {MOST_STEPS} steps, not {steps}.")
+        shares = tuple(n / steps for n in range(steps + 1))
+        found = replace(found, deletion=shares, insertion=shares, steps=0)
+    if score is not None:
+        found = replace(found, score=score)
+    if classes is not None:
+        found = replace(found, classes=classes if classes == IMAGENET else tuple(dict.fromkeys(classes)))
+    return found

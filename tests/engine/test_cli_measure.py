@@ -35,14 +35,32 @@ def test_curves_writes_arrays_table_and_figure(picture, tmp_path, capsys):
     assert (out / "one.curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_preset_over_patches(picture, tmp_path):
+    words = [
+        "-p",
+        "a dog",
+        "-m",
+        "center",
+        "--no-controls",
+        "--preset",
+        "grad-eclip-imagenet",
+        "--out",
+        str(tmp_path),
+    ]
+    (tmp_path / "classes.txt").write_text("a dog\na cat\n")
+    words += ["--unit", "patch", "--score", "cosine", "--classes", str(tmp_path / "classes.txt")]
+    assert main(["curves", str(picture), *words]) == 0
+    with np.load(tmp_path / "one.curves.npz") as found:
+        assert len(np.unique(found["center/deletion"])) > 5
+
+
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        (["--steps", "0"], "--steps must be from 1 to 10000"),
+        (["--steps", "0"], "A curve has from 1 to 10000 steps, not 0"),
         (["--preset", "lime"], "There is no preset 'lime'"),
         (["--score", "top-1", "--classes", "nowhere.txt"], "'nowhere.txt' cannot be read"),
         (["-m", "gamma"], "There is no method 'gamma'"),
-        (["--preset", "grad-eclip-imagenet", "--unit", "patch"], "Patches are of the model's input"),
         (["--score", "top-1", "--classes", "classes.txt"], "'a dog' is none of the 2 classes"),
         (["-p", " "], "A prompt is empty"),
         (["-m", "leave_one_out"], "leave_one_out has no image branch"),

@@ -16,6 +16,7 @@ from engine.curves import (
     PRESETS,
     CurveRequest,
     Protocol,
+    altered,
     arrays,
     compute,
     perturbed,
@@ -25,6 +26,7 @@ from engine.curves import (
     table,
 )
 from engine.curves.pictures import as_picture, ground
+from engine.curves.scorer import HiddenScorer
 from engine.metrics.curve import counts
 from engine.store import Store
 from engine.types import Cancelled, Request, SidelightError, Target
@@ -142,6 +144,22 @@ def test_identical_inputs_are_computed_once_in_bounded_batches(store, monkeypatc
     assert max(sizes) == 7
 
 
+def test_masks_of_large_pictures_come_in_parts(shared, store, monkeypatch):
+    whole, scored = compute(asked(), shared, loaded=tiny_model()), []
+    call = HiddenScorer.__call__
+    monkeypatch.setattr(
+        HiddenScorer, "__call__", lambda self, keep: scored.append(keep.size) or call(self, keep)
+    )
+    monkeypatch.setattr("engine.curves.passes.PLANNED", 16 * 10)
+    monkeypatch.setattr("engine.metrics.curve.MASK_BYTES", 16 * 3)
+    parts = compute(asked(), store, loaded=tiny_model())
+    assert max(scored) <= 16 * 3
+    for curve in whole.curves:
+        found = parts.get(curve.spec, curve.target)
+        np.testing.assert_allclose(found.deletion, curve.deletion, atol=1e-6)
+        np.testing.assert_allclose(found.insertion_least, curve.insertion_least, atol=1e-6)
+
+
 def test_what_is_stored_is_not_computed_again(store):
     first = compute(asked(), store, loaded=tiny_model())
     assert first.passes > 0
@@ -227,6 +245,18 @@ def test_grad_eclip_preset_is_the_papers():
     inserted = counts(found.insertion, 224 * 224, found.steps)
     assert inserted.tolist() == [*(2500 * n for n in range(1, 11)), 224 * 224]
     assert (found.hide, found.reveal, found.space, found.score) == ("noise", "black", "image", "top-1")
+
+
+def test_patches_and_neighbours_leave_the_images_own_size():
+    authors = PRESETS["grad-eclip-imagenet"]
+    patches = altered(authors, unit="patch")
+    assert (patches.unit, patches.space, patches.hide) == ("patch", "input", "noise")
+    assert counts(patches.deletion, 49, patches.steps).tolist() == [0, 2, 5, 7, 10, 12, 15, 17, 20, 22, 24]
+    assert altered(authors, fill="neighbours").space == "input"
+    assert altered(authors, fill="blur", score="top-5").space == "image"
+    assert altered(authors, steps=2, classes=["b", "a", "b"]).classes == ("b", "a")
+    with pytest.raises(SidelightError, match="from 1 to 10000 steps, not 0"):
+        altered(authors, steps=0)
 
 
 def test_rise_preset_blurs_as_its_authors_do():
