@@ -53,21 +53,9 @@ def rank_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return ((_ranks(a) - _ranks(b)) / a.size).reshape(a.shape)
 
 
-def mass_difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Each patch's share of the positive relevance in `a` less that in `b`: same shape, in [-1, 1], sums to 0
-    where both maps have positive relevance. A map without any counts as 0 everywhere."""
-    return _unit_mass(a) - _unit_mass(b)
-
-
 def _ranks(values: np.ndarray) -> np.ndarray:
     """Ranks 1 to n of the flat values, ties with their mean. scipy.stats has the same, but importing it would
     take half of the first second of a page."""
     flat = np.asarray(values).ravel()
     ordered = np.sort(flat)
     return (np.searchsorted(ordered, flat, "left") + np.searchsorted(ordered, flat, "right") + 1) / 2
-
-
-def _unit_mass(values: np.ndarray) -> np.ndarray:
-    positive = np.clip(np.asarray(values, np.float64), 0, None)
-    total = positive.sum()
-    return positive / total if total > 0 else positive

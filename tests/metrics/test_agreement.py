@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from engine.metrics.agreement import gini, mass_difference, rank_difference, spearman, top_overlap
+from engine.metrics.agreement import gini, rank_difference, spearman, top_overlap
 
 
 def test_gini_of_equal_values_is_zero_and_of_one_holder_is_its_limit():
@@ -58,9 +58,3 @@ def test_rank_difference_closed_form():
     a, b = np.array([[0.0, 1.0], [2.0, 3.0]]), np.array([[30.0, 20.0], [10.0, 0.0]])
     np.testing.assert_allclose(rank_difference(a, b), [[-0.75, -0.25], [0.25, 0.75]])
     np.testing.assert_array_equal(rank_difference(a, 100 * a - 7), np.zeros((2, 2)))
-
-
-def test_mass_difference_closed_form():
-    a, b = np.array([[1.0, 3.0], [-5.0, 0.0]]), np.array([[2.0, 0.0], [0.0, 2.0]])
-    np.testing.assert_allclose(mass_difference(a, b), [[-0.25, 0.75], [0, -0.5]])
-    np.testing.assert_allclose(mass_difference(a, np.zeros_like(a)), [[0.25, 0.75], [0, 0]])
