@@ -13,6 +13,8 @@ from PIL import UnidentifiedImageError
 
 from engine.types import SidelightError
 
+UNJUDGED = 1000  # ImageNet-S's label of what is neither object nor background
+
 
 @dataclass(frozen=True)
 class ObjectBox:
@@ -20,7 +22,8 @@ class ObjectBox:
     the same size, white where the object is seen. Either may be None.
 
     label: where the mask holds labels instead, red + 256 green as ImageNet-S has them, the one of this
-    object. runs: COCO's run-length encoding ({size, counts}), in place of a mask file.
+    object; in a mask that lacks it, as where a folder has some of the classes only, any but 0 and 1000 is
+    the object's. runs: COCO's run-length encoding ({size, counts}), in place of a mask file.
     """
 
     name: str
@@ -56,7 +59,9 @@ def _mask(box: ObjectBox) -> tuple[np.ndarray, str]:
             colours = np.asarray(file.convert("RGB")).astype(np.int32)
     except (OSError, SyntaxError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
         raise SidelightError(f"The mask {box.mask.name} cannot be read; save it as PNG again.") from error
-    return colours[..., 0] + 256 * colours[..., 1] == box.label, box.mask.name
+    labels = colours[..., 0] + 256 * colours[..., 1]
+    own = labels == box.label
+    return own if own.any() else (labels > 0) & (labels != UNJUDGED), box.mask.name
 
 
 def _inside(bbox: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:

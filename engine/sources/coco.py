@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ PARTS = frozenset({"images", "annotations", "categories"})
 
 def read(folder: Path) -> ImageSet | None:
     """The set of a folder with COCO's annotations in it or in its subfolder `annotations`; None where there
-    are none. SidelightError where they cannot be read or there are several."""
+    are none. Of several, as COCO's archive has them, the one whose images are there: instances_X.json beside
+    a folder X. SidelightError where it cannot be read, or where that does not tell."""
     files = [*folder.glob("instances*.json"), *folder.glob("annotations/instances*.json")]
     files = files or [path for path in folder.glob("*.json") if _is_coco(path)]
     if not files:
         return None
+    if len(files) > 1:
+        files = [path for path in files if (folder / path.stem.removeprefix("instances_")).is_dir()] or files
     if len(files) > 1:
         names = ", ".join(sorted(path.name for path in files))
         raise SidelightError(
@@ -53,10 +57,13 @@ def _image_set(folder: Path, file: Path) -> ImageSet:
                     f"{folder.name}/{file.name} names {image['file_name']!r}, which is not there."
                 )
                 continue
-            objects = _objects(annotations, image)
+            objects, unread = _objects(annotations, image)
+            problems += [
+                f"{file.name}: an outline of {name} in {path.name} cannot be read." for name in unread
+            ]
             prompts = tuple(f"{_article(box.name)} {box.name}" for box in objects)
             items.append(Item(id=Path(image["file_name"]).stem, path=path, prompts=prompts, objects=objects))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise SidelightError(
             f"{file.name} cannot be read as COCO's instances ({type(error).__name__}: {error})."
         ) from error
@@ -87,19 +94,38 @@ def _article(word: str) -> str:
     return "an" if word[:1].lower() in "aeiou" else "a"
 
 
-def _objects(annotations: Any, image: Mapping[str, Any]) -> tuple[ObjectBox, ...]:
-    """One object a category, crowds left out."""
-    found: dict[int, list[Mapping[str, Any]]] = {}
-    for one in annotations.loadAnns(annotations.getAnnIds(imgIds=image["id"])):
-        if not one.get("iscrowd"):
-            found.setdefault(one["category_id"], []).append(one)
-    return tuple(
-        ObjectBox(annotations.cats[category]["name"], runs=_merged(annotations, parts))
-        for category, parts in sorted(found.items())
+def _objects(annotations: Any, image: Mapping[str, Any]) -> tuple[tuple[ObjectBox, ...], list[str]]:
+    """One object a category, crowds left out; and the categories of outlines that are none."""
+    found: dict[str, list[Any]] = {}
+    unread = []
+    for one in sorted(
+        annotations.loadAnns(annotations.getAnnIds(imgIds=image["id"])), key=lambda one: one["category_id"]
+    ):
+        if one.get("iscrowd"):
+            continue
+        name = annotations.cats[one["category_id"]]["name"]
+        if _is_outline(one.get("segmentation")):
+            found.setdefault(name, []).append(annotations.annToRLE(one))
+        else:
+            unread.append(name)
+    return tuple(ObjectBox(name, runs=_merged(parts)) for name, parts in found.items()), unread
+
+
+def _is_outline(segmentation: Any) -> bool:
+    """Whether it is run lengths, or polygons of at least three points; some tools write empty ones."""
+    if not isinstance(segmentation, list):
+        return isinstance(segmentation, dict)
+    return bool(segmentation) and all(
+        isinstance(polygon, list) and len(polygon) >= 6 and all(map(_is_finite, polygon))
+        for polygon in segmentation
     )
 
 
-def _merged(annotations: Any, parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def _is_finite(number: Any) -> bool:
+    return isinstance(number, (int, float)) and math.isfinite(number)
+
+
+def _merged(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     from pycocotools.mask import merge
 
-    return merge([annotations.annToRLE(part) for part in parts])
+    return merge(list(parts))

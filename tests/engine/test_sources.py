@@ -78,6 +78,19 @@ def test_imagenet_s(tmp_path):
         assert mask.sum() == 2 and mask[1, 2:4].all()
 
 
+def test_imagenet_s_with_some_of_its_classes_only(tmp_path):
+    save(tmp_path / "validation" / GOLDFISH / "x.png")
+    colours = np.zeros((4, 6, 3), np.uint8)
+    colours[1, 2:4] = [2, 0, 0]
+    colours[0, 0] = [1000 % 256, 1000 // 256, 0]
+    path = tmp_path / "validation-segmentation" / GOLDFISH / "x.png"
+    path.parent.mkdir(parents=True)
+    Pillow.fromarray(colours).save(path)
+    (item,) = open_set(str(tmp_path)).items
+    mask = object_mask(item.objects[0], (6, 4))
+    assert mask.sum() == 2 and mask[1, 2:4].all()
+
+
 @pytest.fixture
 def coco(tmp_path):
     save(tmp_path / "images" / "one.png", (8, 6))
@@ -122,6 +135,25 @@ def test_coco_never_leaves_the_folder(coco, tmp_path_factory):
     coco.content["images"][1]["file_name"] = str(outside)
     coco.file.write_text(json.dumps(coco.content))
     assert open_set(str(coco.folder)).items == ()
+
+
+def test_coco_of_an_archive_with_the_annotations_of_other_images(coco):
+    (coco.folder / "images").rename(coco.folder / "val2017")
+    (coco.folder / "annotations").mkdir()
+    (coco.folder / "annotations" / "instances_val2017.json").write_text(json.dumps(coco.content))
+    (coco.folder / "annotations" / "instances_train2017.json").write_text("{}")
+    assert [item.path.name for item in open_set(str(coco.folder)).items] == ["one.png"]
+
+
+@pytest.mark.parametrize(
+    "segmentation", [[], [[]], [[1, 1]], [[1, 1, 2, 2]], [["a"] * 6], [[float("nan")] * 6], None]
+)
+def test_an_outline_that_is_none_is_named_and_the_others_stay(coco, segmentation):
+    coco.content["annotations"][2]["segmentation"] = segmentation
+    coco.file.write_text(json.dumps(coco.content))
+    found = open_set(str(coco.folder))
+    assert found.items[0].prompts == ("a cat",)
+    assert any("an outline of apple in one.png" in problem for problem in found.problems)
 
 
 def test_coco_that_is_broken_or_ambiguous(coco):
