@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec
 
 import streamlit as st
 
@@ -15,6 +17,21 @@ if TYPE_CHECKING:
 POLL = 0.5  # seconds
 _DONE = "sidelight_done"  # the last job that a page was drawn again for, once
 REDRAW = 3  # polls between two drawings of the page with the maps that came meanwhile
+P = ParamSpec("P")
+
+
+def polled(part: Callable[P, None]) -> Callable[P, None]:
+    """A part of a page that is drawn again every POLL seconds, as long as the page has it."""
+    turning = st.fragment(run_every=POLL)(part)
+
+    @wraps(part)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+        # A turn takes back what the part sent before and the browser has not had yet. Its place on the page
+        # would go with it, and the browser breaks off at what comes behind the gap; so the page holds it.
+        with st.container():
+            turning(*args, **kwargs)
+
+    return drawn
 
 
 def panel(job: Job | None, counted: str = "maps") -> None:
@@ -31,7 +48,7 @@ def panel(job: Job | None, counted: str = "maps") -> None:
         st.rerun()
 
 
-@st.fragment(run_every=POLL)
+@polled
 def _watch(job: Job, drawn: int, counted: str) -> None:
     if job.state not in ("queued", "running"):
         st.rerun()

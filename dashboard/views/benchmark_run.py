@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import faults, gateway, notes, state
+from dashboard import faults, gateway, notes, progress, state
 from dashboard.text import plain
 from dashboard.views import benchmark_results
 from dashboard.views import benchmark_text as text
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from engine.jobs import Job
     from engine.runs import RunStatus
 
-POLL = 0.7  # seconds
 REDRAWS = 20  # of the results while a run goes on, at most
 
 
@@ -76,7 +75,7 @@ def _remove(id: str) -> None:
         _leave()
 
 
-@st.fragment(run_every=POLL)
+@progress.polled
 @faults.told()
 def _watch(id: str, drawn: int) -> None:
     """The bar of a run under way; the page is drawn again as results come."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import faults, fields, gateway, notes, state
+from dashboard import faults, fields, gateway, notes, progress, state
 from dashboard.sidebar import methods as method_list
 from dashboard.sidebar import model as model_list
 from dashboard.text import plain
@@ -26,7 +26,6 @@ GROUPS = {
     "time": "Cost",
 }
 EARLIER = 20  # runs that are listed
-POLL = 0.5  # seconds
 
 
 def draw(shown: state.State) -> None:
@@ -176,7 +175,7 @@ def _start(shown: state.State) -> None:
     row.button(label, type="primary", key="start", on_click=_begin, args=(shown,))
 
 
-@st.fragment(run_every=POLL)
+@progress.polled
 def _until_measured(asked: RunRequest) -> None:
     if not gateway.run_cost.is_measuring(asked):
         st.rerun()

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.testing.v1 import AppTest
 
 from dashboard import gateway
@@ -391,3 +392,35 @@ def test_a_job_that_ends_while_the_page_is_drawn_draws_it_once_more():
     assert not app.exception and app.session_state["runs"] == 2
     app.run()
     assert app.session_state["runs"] == 3
+
+
+def watching_page():
+    import threading
+
+    import streamlit as st
+
+    from dashboard import progress
+    from engine.types import Progress
+
+    class Job:
+        state, progress, stop = "running", Progress(1, 4, "loading"), threading.Event()
+
+    progress.panel(Job())
+    st.write("after it")
+
+
+def test_the_page_stands_without_what_the_progress_panel_has_sent(monkeypatch):
+    """A turn of a fragment takes its earlier messages out of the queue, and the browser refuses a message
+    whose place lies behind a gap."""
+    sent = []
+    monkeypatch.setattr(ForwardMsgQueue, "_before_enqueue_msg", sent.append)
+    AppTest.from_function(watching_page, default_timeout=60).run()
+    changes = [message for message in sent if message.HasField("delta")]
+    assert any(message.delta.fragment_id for message in changes)
+    drawn = {(0,): 0}  # by place: how many children
+    for message in changes:
+        if not message.delta.fragment_id:
+            *around, place = message.metadata.delta_path
+            assert place <= drawn[tuple(around)]
+            drawn[tuple(around)] = max(drawn[tuple(around)], place + 1)
+            drawn[(*around, place)] = 0
