@@ -94,6 +94,8 @@ def draw(shown: state.State, found: RunResult) -> None:
         on_choose=_choose,
     )
     st.caption(plain(benchmark_table.legend(looked)))
+    for sentence in found.unmeasured:
+        st.caption(f":material/info: {plain(sentence)}")
     benchmark_images.draw(looked)
     _charts(looked)
     benchmark_published.draw(looked)

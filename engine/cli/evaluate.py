@@ -6,11 +6,14 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, Popen
+from types import FrameType
+from typing import NoReturn
 
 from tqdm import tqdm
 
@@ -23,6 +26,7 @@ from engine.specs import parse
 from engine.types import SidelightError
 
 ALL = "all"
+SIGNALLED = 128  # and the signal's number: the shell's code for a program that a signal ended
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -87,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
     bar.close()
     print("\n".join(lines(found)))
     print(arguments.out)
-    return report((found.manifest["set"]["name"], problem) for problem in found.status.problems)
+    problems = (*found.status.problems, *found.unmeasured)
+    return report((found.manifest["set"]["name"], problem) for problem in problems)
 
 
 @contextmanager
@@ -111,12 +116,19 @@ def _helpers(arguments: argparse.Namespace) -> Iterator[None]:
         )
         for _ in range(arguments.workers - 1)
     ]
+    before = signal.signal(signal.SIGTERM, _stop)
     try:
         yield
     finally:
+        signal.signal(signal.SIGTERM, before)
         for other in others:
             other.terminate()
             other.wait()
+
+
+def _stop(number: int, _: FrameType | None) -> NoReturn:
+    """End by way of what is to be done at the end, which SIGTERM leaves out."""
+    raise SystemExit(SIGNALLED + number)
 
 
 def methods(asked: list[str]) -> tuple[str, ...]:
@@ -143,6 +155,7 @@ def lines(found: RunResult) -> list[str]:
         text.append(f"\n{METRICS[metric].title} ({METRICS[metric].unit})")
         for e in sorted(rows, key=lambda e: math.inf if math.isnan(e.rank) else e.rank):
             within = "" if math.isnan(e.low) else f" [{e.low:.4f}, {e.high:.4f}]"  # none of one image
-            apart = "" if e.p_holm is None else f"  {e.difference:+.4f}  p {e.p_holm:.3g}"
+            alone = e.p_holm is None or math.isnan(e.difference)  # the reference, or no image in common
+            apart = "" if alone else f"  {e.difference:+.4f}  p {e.p_holm:.3g}"
             text.append(f"  {e.spec:<{width}}  {e.mean:.4f}{within}{apart}")
     return text

@@ -5,13 +5,14 @@ from engine.runs.catalog import DEFAULT, METRICS, Metric
 from engine.runs.controls import against_controls, beats
 from engine.runs.published import PUBLISHED, Published
 from engine.runs.runner import question, request_of, result, run, status
-from engine.runs.types import Estimate, Row, RunRequest, RunResult, RunStatus
+from engine.runs.types import Estimate, Measured, Row, RunRequest, RunResult, RunStatus
 
 __all__ = [
     "DEFAULT",
     "METRICS",
     "PUBLISHED",
     "Estimate",
+    "Measured",
     "Metric",
     "Published",
     "Row",

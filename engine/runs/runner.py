@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -95,8 +96,9 @@ def _leave(
 ) -> None:
     """Measure one image and write its result, which is a sentence where it cannot be measured."""
     try:
-        rows = measure(request, item, vocabulary, model, cancelled=cancelled)
-        found: dict[str, Any] = {"rows": [[r.target, r.spec, r.metric, r.value] for r in rows]}
+        made = measure(request, item, vocabulary, model, cancelled=cancelled)
+        rows = [[r.target, r.spec, r.metric, r.value] for r in made.rows]
+        found: dict[str, Any] = {"rows": rows, "failures": dict(made.failures)}
     except Cancelled:
         raise
     except SidelightError as error:
@@ -158,8 +160,8 @@ def _status(folder: Path, own: int, seconds: float) -> RunStatus:
 
 def result(folder: Path) -> RunResult:
     """Table and summary of what is done so far."""
-    manifest = files.read(folder)
-    rows = tuple(Row(found["image"], *row) for found in files.results(folder) for row in found["rows"])
+    manifest, results = files.read(folder), list(files.results(folder))
+    rows = tuple(Row(found["image"], *row) for found in results for row in found["rows"])
     request = request_of(manifest)
     specs = manifest["specs"]
     reference = str_of(request.reference) if request.reference else specs[0]
@@ -169,6 +171,16 @@ def result(folder: Path) -> RunResult:
         rows=rows,
         summary=summarise(rows, specs, manifest["metrics"], reference, request.seed),
         manifest=manifest,
+        unmeasured=_unmeasured(results),
+    )
+
+
+def _unmeasured(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """A sentence for each method and reason, with the number of images where it is not of all."""
+    images = Counter(pair for found in results for pair in found.get("failures", {}).items())
+    return tuple(
+        f"{spec}: {reason}" if n == len(results) else f"{spec}, {n} of {len(results)} images: {reason}"
+        for (spec, reason), n in images.items()
     )
 
 

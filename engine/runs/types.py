@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,13 +80,22 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What the unit of work finds of one image. failures: why a method gave no map, by spec."""
+
+    rows: tuple[Row, ...]
+    failures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class RunResult:
-    """A run as it stands. rows: the tidy table; summary: of what is there; failures: none, see
-    engine.jobs."""
+    """A run as it stands. rows: the tidy table; summary: of what is there; unmeasured: a sentence for each
+    method that gave no map; failures: none, see engine.jobs."""
 
     request: RunRequest
     status: RunStatus
     rows: tuple[Row, ...]
     summary: tuple[Estimate, ...]
     manifest: dict[str, Any]
+    unmeasured: tuple[str, ...] = ()
     failures: tuple[()] = ()

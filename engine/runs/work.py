@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from engine.datasets import Item
 from engine.models import Model
 from engine.runs.catalog import DEFAULT, METRICS, checked
-from engine.runs.types import Row, RunRequest
+from engine.runs.types import Measured, Row, RunRequest
 from engine.store import Store, default_store
 
 EXTRAS = {"text_specificity": "unrelated", "meaningless_text": "meaningless"}
@@ -21,13 +21,14 @@ def measure(
     model: Model | None = None,
     store: Store | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> tuple[Row, ...]:
+) -> Measured:
     """Every value that a run wants of one image. Needs nothing but its arguments, so it can be sent anywhere;
     model and store save loading and computing again where they are at hand.
 
     vocabulary: the prompts of the whole set, of which one serves as unrelated. cancelled: asked at every
     step of maps and curves; raises Cancelled. SidelightError where the image, its masks or its prompts are
-    of no use. A value that is not defined (a flat map has no ranking) is left out.
+    of no use. A value that is not defined (a flat map has no ranking) is left out, and so is a
+    method that gives no map; the failures say why.
     """
     from engine.models import load
     from engine.runs import measure_maps, measure_passes, measure_sanity
@@ -51,8 +52,9 @@ def measure(
         found += measure_sanity.of_randomisation(subject)
     if {"milliseconds_alone", "forward_passes"} & set(wanted):
         found += measure_sanity.of_time(subject)
-    return tuple(
+    rows = (
         Row(item.id, m.target, m.spec, name, float(value))
         for m, name, value in found
         if name in wanted and math.isfinite(value)
     )
+    return Measured(tuple(rows), {f.spec: f.reason for f in subject.explanation.failures})

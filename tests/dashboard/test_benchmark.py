@@ -25,7 +25,7 @@ from dashboard.views import (
 )
 from dashboard.views import benchmark_text as text
 from engine import datasets
-from engine.runs import Row
+from engine.runs import Measured, Row
 from engine.runs.subject import specs_of
 from engine.types import SidelightError
 from tests.dashboard.conftest import BUNDLED
@@ -54,11 +54,12 @@ def measured(standin, tmp_path, monkeypatch):
         if item.id == "s1":
             raise SidelightError("s1.png is cut off.")
         place = len(made.images)
-        return tuple(
+        rows = (
             Row(item.id, item.prompts[0], spec, metric, VALUES[spec] + place / 100)
             for spec in specs_of(request)
             for metric in request.metrics
         )
+        return Measured(tuple(rows), {"game": "GAME needs **blocks**."} if item.id == "s2" else {})
 
     monkeypatch.setattr(gateway.runs, "root", lambda: made.folder)
     monkeypatch.setattr("engine.runs.runner.measure", measure)
@@ -123,7 +124,8 @@ def test_a_new_run_says_what_it_costs_and_leaves_its_results(opened, measured):
     assert sent["lines"][0]["cells"][0]["before"] == "1"
     assert "rank 1" in sent["lines"][0]["cells"][0]["said"]
     assert any(e.label == "1 image or file was left out" for e in test.expander)
-    assert "s1: s1.png is cut off" in written(test).replace("\\", "")
+    said = written(test).replace("\\", "")
+    assert "s1: s1.png is cut off" in said and "game, 1 of 2 images: GAME needs **blocks**." in said
 
 
 def test_what_is_under_way_can_be_cancelled_and_continued(opened, measured):

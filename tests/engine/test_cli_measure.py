@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -36,20 +38,10 @@ def test_curves_writes_arrays_table_and_figure(picture, tmp_path, capsys):
 
 
 def test_a_preset_over_patches(picture, tmp_path):
-    words = [
-        "-p",
-        "a dog",
-        "-m",
-        "center",
-        "--no-controls",
-        "--preset",
-        "grad-eclip-imagenet",
-        "--out",
-        str(tmp_path),
-    ]
+    words = ["-p", "a dog", "-m", "center", "--no-controls", "--preset", "grad-eclip-imagenet"]
     (tmp_path / "classes.txt").write_text("a dog\na cat\n")
     words += ["--unit", "patch", "--score", "cosine", "--classes", str(tmp_path / "classes.txt")]
-    assert main(["curves", str(picture), *words]) == 0
+    assert main(["curves", str(picture), *words, "--out", str(tmp_path)]) == 0
     with np.load(tmp_path / "one.curves.npz") as found:
         assert len(np.unique(found["center/deletion"])) > 5
 
@@ -126,19 +118,15 @@ def test_workers_are_the_same_command_and_end_with_it(picture, tmp_path, monkeyp
     monkeypatch.setattr(evaluate, "Popen", Process)
     monkeypatch.setattr("torch.set_num_threads", lambda count: None)
     monkeypatch.setattr(evaluate, "run_set", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-    words = [
-        "evaluate",
-        "--set",
-        str(tmp_path),
-        "-m",
-        "game",
-        "--workers",
-        "3",
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    words = ["evaluate", "--set", str(tmp_path), "-m", "game", "--workers", "3", "--out", "out"]
     assert main(words) == 130
     assert [command[1:] for command, _ in started] == [["-m", "engine", *words, "--workers", "1"]] * 2
+    assert all(process.calls == ["terminate", "wait"] for _, process in started)
+
+    monkeypatch.setattr(evaluate, "run_set", lambda *_, **__: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 143 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert all(process.calls == ["terminate", "wait"] for _, process in started)
 
 

@@ -61,7 +61,7 @@ def asked(folder, metrics=tuple(METRICS), **changes):
 
 def test_every_metric_of_every_method_is_measured_and_again_the_same(pictures, store, tmp_path):
     item = open_set(str(pictures)).items[0]
-    rows = measure(asked(pictures), item, VOCABULARY, tiny_model(), store)
+    rows = measure(asked(pictures), item, VOCABULARY, tiny_model(), store).rows
     found = {(r.spec, r.metric): r.value for r in rows}
     assert {r.target for r in rows} == {"a cat"} and {r.image for r in rows} == {"0"}
     measured = {metric for spec, metric in found if spec == "grad_eclip"}
@@ -72,22 +72,24 @@ def test_every_metric_of_every_method_is_measured_and_again_the_same(pictures, s
         assert found[spec, "score_fidelity"] == pytest.approx(0, abs=1e-6)
         assert found[spec, "forward_passes"] >= 1
     assert found["center", "max_sensitivity"] == 0 and found["center", "randomisation"] == pytest.approx(1)
-    again = measure(asked(pictures), item, VOCABULARY, tiny_model(), Store(tmp_path / "other", shipped=None))
+    again = measure(
+        asked(pictures), item, VOCABULARY, tiny_model(), Store(tmp_path / "other", shipped=None)
+    ).rows
     steady = [r for r in rows if r.metric not in TIMES]
     assert [r for r in again if r.metric not in TIMES] == steady
 
 
 def test_only_what_is_asked_for_is_measured_on_the_targets_shown(pictures, store):
     item = open_set(str(pictures)).items[1]
-    rows = measure(asked(pictures, ("energy", "gini")), item, VOCABULARY, tiny_model(), store)
+    rows = measure(asked(pictures, ("energy", "gini")), item, VOCABULARY, tiny_model(), store).rows
     assert {r.metric for r in rows} <= {"energy", "gini"} and {r.target for r in rows} == {"a dog"}
 
 
 def test_asking_for_an_unrelated_prompt_changes_no_other_metric(pictures, store, tmp_path):
     item = open_set(str(pictures)).items[0]
-    plain = measure(asked(pictures, ("gini",)), item, VOCABULARY, tiny_model(), store)
+    plain = measure(asked(pictures, ("gini",)), item, VOCABULARY, tiny_model(), store).rows
     other = Store(tmp_path / "other", shipped=None)
-    both = measure(asked(pictures, ("gini", "text_specificity")), item, VOCABULARY, tiny_model(), other)
+    both = measure(asked(pictures, ("gini", "text_specificity")), item, VOCABULARY, tiny_model(), other).rows
     found = {r.spec: r.value for r in both if r.metric == "gini"}
     assert found == pytest.approx(
         {r.spec: r.value for r in plain}, rel=1e-5

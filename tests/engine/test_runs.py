@@ -16,7 +16,7 @@ import pytest
 from PIL import Image as Pillow
 from pyarrow import csv, parquet
 
-from engine.runs import Row, RunRequest, against_controls, beats, question, result, run, status
+from engine.runs import Measured, Row, RunRequest, against_controls, beats, question, result, run, status
 from engine.runs.catalog import METRICS, checked
 from engine.runs.published import PUBLISHED
 from engine.runs.subject import bare, targets_of, unrelated_prompt
@@ -31,7 +31,7 @@ import os, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 import engine.runs.runner as module
-from engine.runs import Row, RunRequest, run
+from engine.runs import Measured, Row, RunRequest, run
 
 folder, log, pause = Path(sys.argv[1]), sys.argv[3], float(sys.argv[4])
 
@@ -39,7 +39,7 @@ def measure(request, item, vocabulary, model, cancelled=None):
     with open(log, "a") as file:
         file.write(f"{os.getpid()} {item.id}\\n")
     time.sleep(pause)
-    return (module.Row(item.id, "a cat", "game", "deletion", float(len(item.id))),)
+    return Measured((Row(item.id, "a cat", "game", "deletion", float(len(item.id))),))
 
 module.measure = measure
 model = SimpleNamespace(info=SimpleNamespace(id="stand-in", digest="0" * 64), device="cpu")
@@ -66,7 +66,11 @@ def measured(monkeypatch):
         seen.append(item.id)
         if item.id.endswith("03"):
             raise SidelightError("03.png is cut off.")
-        return tuple(Row(item.id, "a cat", spec, "deletion", float(item.id[-2:])) for spec in request.specs)
+        value, specs = float(item.id[-2:]), request.specs
+        return Measured(
+            tuple(Row(item.id, "a cat", spec, "deletion", value) for spec in specs),
+            {"rollout": "it needs blocks."} | ({"sclip": "it is tired."} if value < 2 else {}),
+        )
 
     monkeypatch.setattr("engine.runs.runner.measure", measure)
     return seen
@@ -99,6 +103,7 @@ def test_a_run_measures_each_image_and_names_the_broken_one(pictures, tmp_path, 
     assert found.status.failed == 1 and found.status.problems == ("cat/03: 03.png is cut off.",)
     assert {row.image for row in found.rows} == {f"cat/{n:02d}" for n in range(12) if n != 3}
     assert [e.images for e in found.summary] == [11, 11, 0, 0, 0]
+    assert found.unmeasured == ("rollout: it needs blocks.", "sclip, 2 of 11 images: it is tired.")
 
 
 def test_a_run_that_is_whole_is_not_measured_again(pictures, tmp_path, measured):
@@ -119,7 +124,7 @@ def test_an_interruption_loses_at_most_the_image_in_hand(pictures, tmp_path, mon
     def measure(request, item, vocabulary, model, cancelled=None):
         if item.id.endswith("04"):
             raise KeyboardInterrupt
-        return (Row(item.id, "a cat", "game", "deletion", 1.0),)
+        return Measured((Row(item.id, "a cat", "game", "deletion", 1.0),))
 
     monkeypatch.setattr("engine.runs.runner.measure", measure)
     with pytest.raises(KeyboardInterrupt):
@@ -248,7 +253,7 @@ def test_what_does_not_beat_the_best_control_is_marked(pictures, tmp_path, monke
 
     def measure(request, item, vocabulary, model, cancelled=None):
         value = float(item.id[-2:]) % 5
-        return tuple(Row(item.id, "a cat", s, "energy", value + d) for s, d in shift.items())
+        return Measured(tuple(Row(item.id, "a cat", s, "energy", value + d) for s, d in shift.items()))
 
     monkeypatch.setattr("engine.runs.runner.measure", measure)
     found = run(asked(pictures, metrics=("energy",)), tmp_path / "run", loaded=MODEL)
