@@ -4,6 +4,7 @@ each."""
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -153,17 +154,29 @@ def _download(source: Source) -> None:
         raise SidelightError(
             f"{source.name} has no tag {source.pretrained!r} and there is no such file; its tags are {known}."
         )
+    hub = logging.getLogger("huggingface_hub")
+    loud = hub.level
+    hub.setLevel(logging.ERROR)  # it tells each of its ten tries; what comes of them is said here
     try:
         path = download_pretrained(wanted)
     except Exception as error:  # the hub client raises many kinds; each means that the weights are not here
         raise SidelightError(
-            f"The weights of {source.id} could not be downloaded ({type(error).__name__}); check the "
+            f"The weights of {source.id} could not be downloaded ({_first_cause(error)}); check the "
             "network, or give a local weights file instead of the tag."
         ) from error
+    finally:
+        hub.setLevel(loud)
     quick = {"model_cfg": {**source.config, "quick_gelu": True}} if wanted.get("quick_gelu") else {}
     preprocess = {k: wanted[k] for k in ("mean", "std", "interpolation") if wanted.get(k)}
     record = {"path": str(path), "config": {**quick, "preprocess_cfg": preprocess}}
     default_store().remember(tag_record(source.name, source.pretrained), record)
+
+
+def _first_cause(error: BaseException) -> str:
+    """What an error came of, in a few words; what open_clip and the hub raise over it would mislead."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _build(source: Source) -> nn.Module:

@@ -1,5 +1,6 @@
 """Loading: the bundled model, open_clip's by a local file, and everything that is refused in one sentence."""
 
+import errno
 import gc
 import json
 import threading
@@ -183,16 +184,24 @@ def test_an_unknown_tag_names_the_known_ones():
         models.load("ViT-B-32", "nobody", "cpu")
 
 
-def test_a_failed_download_is_one_sentence(monkeypatch):
-    import open_clip.pretrained
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (ConnectionError("no route to host"), "ConnectionError"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+    ],
+)
+def test_a_failed_download_is_one_sentence_with_its_first_cause(monkeypatch, caplog, cause, said):
+    import huggingface_hub
 
     def fails(*args, **kwargs):
-        raise ConnectionError("no route to host")
+        huggingface_hub.logging.get_logger("huggingface_hub.tries").warning("Retrying in 8s [Retry 5/5].")
+        raise huggingface_hub.errors.LocalEntryNotFoundError("An error happened") from cause
 
-    monkeypatch.setattr(open_clip.pretrained, "download_pretrained_from_hf", fails)
-    monkeypatch.setattr(open_clip.pretrained, "download_pretrained_from_url", fails)
-    with pytest.raises(SidelightError, match=r"could not be downloaded .ConnectionError.; check the network"):
+    monkeypatch.setattr("open_clip.pretrained.hf_hub_download", fails)
+    with pytest.raises(SidelightError, match=rf"could not be downloaded \({said}\); check the network"):
         models.load("ViT-B-32", "openai", "cpu")
+    assert not caplog.records
 
 
 def test_a_downloaded_tag_is_known_without_torch_afterwards(monkeypatch, tmp_path):
