@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -29,6 +29,13 @@ def protocol(state: State, prompt: str) -> Protocol:
         score=None if state.score == "preset" else state.score,
         classes=_classes(state, prompt),
     )
+
+
+def recipe(protocol: Protocol) -> tuple[str, dict[str, Any]]:
+    """A preset's name and what must be changed of it for a protocol."""
+    from engine.curves import recipe
+
+    return recipe(protocol)
 
 
 def among(state: State) -> str:

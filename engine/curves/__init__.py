@@ -4,7 +4,7 @@ from engine.curves.ask import compute, missing, question, stored
 from engine.curves.classes import check_classes
 from engine.curves.export import COLOURS, FORMATS, arrays, figure, table
 from engine.curves.pictures import KINDS, changed_units, perturbed
-from engine.curves.presets import PRESETS, altered, preset
+from engine.curves.presets import PRESETS, altered, preset, recipe
 from engine.curves.types import (
     CONTROLS,
     FILLS,
@@ -41,6 +41,7 @@ __all__ = [
     "perturbed",
     "preset",
     "question",
+    "recipe",
     "stored",
     "table",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from engine.curves.types import IMAGENET, Protocol
 from engine.types import SidelightError
@@ -78,3 +78,34 @@ def altered(
     if classes is not None:
         found = replace(found, classes=classes if classes == IMAGENET else tuple(dict.fromkeys(classes)))
     return found
+
+
+def recipe(protocol: Protocol) -> tuple[str, dict[str, Any]]:
+    """A preset's name and the keywords of `altered`, as few as can be, that make a protocol of it, but for
+    its seed; classes that no score chooses among are left out. SidelightError where none of the presets gives
+    it."""
+    wanted = replace(protocol, seed=0)
+    found = []
+    for name, known in PRESETS.items():
+        asked = _differences(known, wanted)
+        made = altered(known, **asked)
+        if made == replace(wanted, classes=made.classes) and (made == wanted or wanted.score == "cosine"):
+            found.append((name, asked))
+    if not found:
+        raise SidelightError("This protocol is none that the presets can be changed into.")
+    return min(found, key=lambda pair: len(pair[1]))
+
+
+def _differences(known: Protocol, wanted: Protocol) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    if wanted.unit != known.unit:
+        asked["unit"] = wanted.unit
+    if (wanted.hide, wanted.reveal) != (known.hide, known.reveal):
+        asked["fill"] = wanted.hide
+    if (wanted.deletion, wanted.insertion) != (known.deletion, known.insertion):
+        asked["steps"] = len(wanted.deletion) - 1
+    if wanted.score != known.score:
+        asked["score"] = wanted.score
+    if wanted.classes != known.classes and wanted.score != "cosine":
+        asked["classes"] = wanted.classes
+    return asked

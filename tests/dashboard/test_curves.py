@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import struct
 import subprocess
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,8 +19,10 @@ from dashboard.choices import State
 from dashboard.components.curves import Line, payload
 from dashboard.components.packing import MAGIC
 from dashboard.views import curves as view
-from dashboard.views import curves_parts
+from dashboard.views import curves_parts, curves_protocol, curves_take
 from engine import curves as engine_curves
+from engine.cli import parser
+from engine.cli.protocol import protocol_of
 from engine.curves import KINDS, PRESETS, Curve, Curves, Protocol, perturbed
 from engine.curves.pictures import as_picture, ground
 from engine.jobs import of_maps
@@ -129,8 +133,12 @@ def test_the_choices_are_the_engines():
     assert options["fill"] == ("preset", *engine_curves.FILLS)
     assert options["unit"] == ("preset", *engine_curves.UNITS)
     assert options["score"] == ("preset", *engine_curves.SCORES)
-    assert options["preset"] == tuple(PRESETS) == tuple(view.PRESETS)
-    for named, known in ((view.FILLS, "fill"), (view.UNITS, "unit"), (view.SCORES, "score")):
+    assert options["preset"] == tuple(PRESETS) == tuple(curves_protocol.PRESETS)
+    for named, known in (
+        (curves_protocol.FILLS, "fill"),
+        (curves_protocol.UNITS, "unit"),
+        (curves_protocol.SCORES, "score"),
+    ):
         assert ("preset", *named) == options[known]
 
 
@@ -140,6 +148,43 @@ def test_a_preset_is_taken_as_it_is(standin, preset):
     assert replace(found, classes=()) == replace(PRESETS[preset], classes=())
     if PRESETS[preset].classes:
         assert found.classes == PRESETS[preset].classes
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {},
+        {"preset": "rise"},
+        {"preset": "grad-eclip-imagenet", "unit": "patch", "steps": 4.0},
+        {"fill": "blur", "score": "top-5", "among": "list", "classes": ("it's", "a dog")},
+    ],
+)
+def test_what_is_copied_makes_the_same_curves(standin, chosen, tmp_path, monkeypatch):
+    shown = State(prompts=("a dog", "-a cat'"), methods=("game", "rise(masks=9)"), resize="fit", **chosen)
+    asked, protocol = gateway.maps.request(shown), gateway.curves.protocol(shown, "a dog")
+    words = shlex.split(curves_take.command_line(asked, protocol, "a b.png").split("\n")[-1])
+    if chosen.get("among") == "list":
+        (tmp_path / curves_take.CLASSES).write_text("it's\na dog\n")
+        assert curves_take.command_line(asked, protocol, "x").startswith(
+            "printf '%s\\n' 'it'\"'\"'s' 'a dog' > classes.txt\n"
+        )
+    monkeypatch.chdir(tmp_path)
+    read = parser().parse_args(words[3:])
+    assert (read.image, read.prompt, read.method) == (["a b.png"], ["a dog", "-a cat'"], list(asked.specs))
+    assert read.resize == "fit" and compared(protocol_of(read)) == compared(protocol)
+
+    made = {}
+    code = curves_take.python_code(asked, protocol, "a dog", "a b.png")
+    monkeypatch.setattr("engine.load_image", lambda file: asked.image)
+    monkeypatch.setattr("engine.curves.compute", lambda of: made.update(of=of) or SimpleNamespace(curves=()))
+    exec(compile(code, "copied", "exec"), {})
+    assert compared(made["of"].protocol) == compared(protocol) and made["of"].only == "a dog"
+    assert made["of"].maps == asked
+
+
+def compared(protocol: Protocol) -> Protocol:
+    """A protocol without the classes that the cosine does not choose among."""
+    return replace(protocol, classes=()) if protocol.score == "cosine" else protocol
 
 
 def test_what_is_changed_of_a_preset(standin):

@@ -22,6 +22,7 @@ from engine.curves import (
     perturbed,
     preset,
     question,
+    recipe,
     stored,
     table,
 )
@@ -257,6 +258,24 @@ def test_patches_and_neighbours_leave_the_images_own_size():
     assert altered(authors, steps=2, classes=["b", "a", "b"]).classes == ("b", "a")
     with pytest.raises(SidelightError, match="from 1 to 10000 steps, not 0"):
         altered(authors, steps=0)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"unit": "patch"}, {"fill": "neighbours"}, {"steps": 4, "score": "top-5", "classes": ("a", "b")}],
+)
+def test_a_recipe_makes_the_protocol_again(name, changes):
+    wanted = altered(PRESETS[name], **changes)
+    base, keywords = recipe(replace(wanted, seed=3))
+    assert altered(PRESETS[base], **keywords) == wanted
+    assert len(keywords) <= len(changes)
+
+
+def test_a_recipe_leaves_out_what_changes_nothing():
+    assert recipe(Protocol(classes=("a", "b"))) == ("default", {})
+    with pytest.raises(SidelightError, match="none that the presets"):
+        recipe(Protocol(deletion=(0, 0.3, 1)))
 
 
 def test_rise_preset_blurs_as_its_authors_do():

@@ -12,8 +12,8 @@ function columnsOf(data, order, indices) {
     ["at_insertion", at("insertion"), `Score with this share of the ${plural(data)} inserted`, least, value("insertion")],
     ["deletion", "Deletion area", "Area under the deletion curve, by the trapezoid rule", !least, area(0)],
     ["insertion", "Insertion area", "Area under the insertion curve, by the trapezoid rule", least, area(1)],
-    ["slope", "Drop per 10 %", `Mean drop of deletion over its first 30 %, ${first}`, false, (made) => made.slope],
-    ["share90", "Share for 90 %", `Smallest share inserted that reaches 90 % of the untouched score, ${first}`, true, (made) => made.share90],
+    ["slope", "Drop per 10\u00a0%", `Mean drop of deletion over its first 30 %, ${first}`, false, (made) => made.slope],
+    ["share90", "Share for 90\u00a0%", `Smallest share inserted that reaches 90 % of the untouched score, ${first}`, true, (made) => made.share90],
     ["aid", "AID", "Mean over the steps of deletion, least relevant first minus most relevant first, scaled from the fill's score to the untouched one's; only of deletion from 0 to 100 %", false, (made) => made.aid],
   ];
 }
