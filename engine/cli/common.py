@@ -13,6 +13,7 @@ from tqdm import tqdm
 from engine.catalog import BUNDLED, describe
 from engine.explain import explain, missing
 from engine.specs import parse
+from engine.store import default_store
 from engine.types import RESIZE_POLICIES, Explanation, Progress, Request, SidelightError
 
 if TYPE_CHECKING:
@@ -109,12 +110,15 @@ class Runner:
 
 
 def report(problems: Iterable[tuple[str, str]]) -> int:
-    """Name what failed, one line each, on stderr; the exit code."""
+    """Name what failed, one line each, on stderr; the exit code. A cache that takes no maps is named too, but
+    is no failure."""
     code = 0
     for name, reason in problems:
         named = reason.startswith(f"{name} ") or repr(name) in reason
         print(reason if named else f"{name}: {reason}", file=sys.stderr)
         code = 1
+    if problem := default_store().problem:
+        print(problem, file=sys.stderr)
     return code
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from engine import datasets, images
@@ -79,12 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
         store_keys += keys(request) if arguments.export else []
         runner.step()
     runner.close()
-    store = default_store()
     print(f"{found.name}: {len(items)} images, {computed} maps computed")
     if arguments.export:
-        print(f"{store.export(store_keys, arguments.export)} entries written to {arguments.export}")
-    if store.problem:
-        print(store.problem, file=sys.stderr)
+        print(f"{default_store().export(store_keys, arguments.export)} entries written to {arguments.export}")
     return report(problems)
 
 

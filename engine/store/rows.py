@@ -112,7 +112,8 @@ def open_read_only(folder: Path) -> sqlite3.Connection | None:
         # what we may not, but a page read half-way shows in the checksum of its entry.
         table = connect(folder, "immutable=1")
         _check(table)
-    return table
+    # A disk that was full from the start has taken the file, but no table.
+    return table if _has(table, "Cache") else None
 
 
 def _check(table: sqlite3.Connection) -> int:
@@ -120,12 +121,16 @@ def _check(table: sqlite3.Connection) -> int:
     ((version,),) = table.execute("PRAGMA user_version")
     if version > VERSION:
         raise NewerVersion
-    if table.execute("SELECT 1 FROM sqlite_master WHERE name = 'Settings'").fetchone():
+    if _has(table, "Settings"):
         known = {*SETTINGS, *METADATA}
         # diskcache sets each of these names as an attribute of its own, whatever it is called.
         if foreign := [name for (name,) in table.execute("SELECT key FROM Settings") if name not in known]:
             raise ForeignFile(f"its settings {foreign} are not of this program")
     return version
+
+
+def _has(table: sqlite3.Connection, name: str) -> bool:
+    return table.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone() is not None
 
 
 def read(table: sqlite3.Connection, name: str) -> bytes | None:

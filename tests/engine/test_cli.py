@@ -337,6 +337,16 @@ def test_cache_commands(tiny, photo, tmp_path, capsys):
     assert capsys.readouterr().out == "3 removed\n"
 
 
+def test_a_cache_that_takes_no_maps_is_named_and_the_maps_are_written(
+    tiny, photo, tmp_path, capsys, monkeypatch
+):
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "file"))
+    assert explain(tiny, tmp_path / "out", photo, "-p", "a", "-m", "edges") == 0
+    assert f"The cache folder {tmp_path / 'file'} cannot be written" in one_line(capsys)
+    assert (tmp_path / "out" / "photo.npz").is_file()
+
+
 def test_precompute_fills_the_store_and_exports_it(tiny, tmp_path, capsys):
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -468,6 +468,22 @@ def test_full_disk_and_its_end(home):
     assert all(home.get({"n": n}) for n in range(-1, 41)) and home.verify().bad == 0
 
 
+def test_disk_that_was_full_from_the_start(tmp_path, monkeypatch):
+    """SQLite has made its file, diskcache could not make its tables."""
+    (tmp_path / "cache").mkdir()
+    sqlite3.connect(tmp_path / "cache" / "cache.db").execute(f"PRAGMA user_version = {rows.VERSION}")
+
+    def full(folder):
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+    monkeypatch.setattr(rows, "open_cache", full)
+    one = Store(tmp_path / "cache", shipped=None)
+    assert_runs_from_memory(one)
+    assert "full or failing" in one.problem and one.info().entries == 0
+
+
 def test_full_database(home):
     home.put(KEY, MAP, META)
     ((pages,),) = home._cache._sql("PRAGMA page_count").fetchall()
