@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from dashboard.choices import State
-from dashboard.gateway import collection, models, runs
+from dashboard.gateway import collection, curves, models, prompts, runs
 from engine.types import Cancelled, Progress, SidelightError
 
 if TYPE_CHECKING:
+    from engine.curves import Protocol
     from engine.jobs import Job, Jobs
     from engine.runs import Metric, RunRequest, RunResult, RunStatus
 
@@ -70,6 +71,28 @@ def has_regions(image_set: str) -> bool:
     return any(o.mask or o.bbox or o.runs for item in items for o in item.objects)
 
 
+def among(state: State) -> str:
+    """Which classes a score chooses among: as for curves, but of all images and not of the shown one."""
+    which = curves.among(state)
+    return "set" if which == "prompts" else which
+
+
+def protocol(state: State) -> Protocol:
+    """How the state's run makes curves."""
+    from engine.curves import IMAGENET
+
+    which = among(state)
+    made = curves.of_classes(state, IMAGENET if which == "imagenet" else prompts.class_list(state, which))
+    return replace(made, classes=()) if made.score == "cosine" else made
+
+
+def has_curves(metrics: Sequence[str]) -> bool:
+    """Whether any of these metrics is read from a curve."""
+    from engine.runs import METRICS
+
+    return any(METRICS[name].group == "curves" for name in metrics)
+
+
 def request(state: State) -> RunRequest:
     """The run that the state asks for; SidelightError where it has no method of images."""
     from engine.runs import RunRequest
@@ -78,15 +101,17 @@ def request(state: State) -> RunRequest:
     specs = [spec for spec in state.methods if "image" in known[spec.partition("(")[0]].branches]
     if not specs:
         raise SidelightError("Choose at least one method.")
+    wanted = wanted_metrics(state)
     return RunRequest(
         set=state.image_set,
         specs=tuple(specs),
-        metrics=wanted_metrics(state),
+        metrics=wanted,
         model=state.model,
         pretrained=state.pretrained or None,
         resize=state.resize,
         first=int(state.first) or None,
         targets=int(state.most_prompts) or None,
+        **({"protocol": curves.with_classes(state, protocol(state))} if has_curves(wanted) else {}),
     )
 
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def protocol(state: State, prompt: str) -> Protocol:
-    """The state's preset with what is changed of it."""
+    """The state's preset with what is changed of it, for one of the prompts."""
+    return of_classes(state, _classes(state, prompt))
+
+
+def of_classes(state: State, classes: tuple[str, ...] | Literal["imagenet"]) -> Protocol:
+    """The same with these classes to choose among."""
     from engine.curves import altered, preset
 
     return altered(
@@ -27,7 +32,7 @@ def protocol(state: State, prompt: str) -> Protocol:
         fill=None if state.fill == "preset" else state.fill,
         steps=int(state.steps) or None,
         score=None if state.score == "preset" else state.score,
-        classes=_classes(state, prompt),
+        classes=classes,
     )
 
 
@@ -63,9 +68,14 @@ def request(state: State, prompt: str) -> CurveRequest:
     """The curves of all methods and controls for one of the prompts."""
     from engine.curves import CurveRequest
 
-    if among(state) == "list" and not state.classes:
+    return CurveRequest(maps.request(state), with_classes(state, protocol(state, prompt)), only=prompt)
+
+
+def with_classes(state: State, made: Protocol) -> Protocol:
+    """The protocol; SidelightError where its score chooses among a list that has nothing in it."""
+    if made.score != "cosine" and among(state) == "list" and not state.classes:
         raise SidelightError("The list of classes is empty; write some, one a line.")
-    return CurveRequest(maps.request(state), protocol(state, prompt), only=prompt)
+    return made
 
 
 def curves(state: State, prompt: str) -> tuple[Curves, Job | None]:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import faults, gateway, notes, progress, state
 from dashboard.text import plain
-from dashboard.views import benchmark_results
+from dashboard.views import benchmark_results, curves_protocol
 from dashboard.views import benchmark_text as text
 from engine.types import Progress, SidelightError
 
@@ -47,11 +47,14 @@ def _head(id: str, there: bool) -> None:
         found = gateway.runs.found(id)
         about, measured = found.manifest, found.status.done - found.status.failed
         methods = sum(not gateway.benchmark.is_control(spec) for spec in about["specs"])
+        curves = ""
+        if gateway.benchmark.has_curves(about["metrics"]):
+            curves = f" · curves: {curves_protocol.described(found.request.protocol)}"
         row.markdown(
             f"#### {plain(about['set']['title'])}\n"
             f":gray[{text.count(measured, 'image')} · {text.count(methods, 'method')} and "
             f"{text.count(len(about['specs']) - methods, 'control')} · "
-            f"{text.count(len(about['metrics']), 'metric')} · model {plain(about['model'])}]",
+            f"{text.count(len(about['metrics']), 'metric')} · model {plain(about['model'])}{curves}]",
             width="stretch",
         )
         with row, st.popover("Remove", icon=":material/delete:"):

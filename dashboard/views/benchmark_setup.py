@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,19 +10,13 @@ from dashboard import faults, fields, gateway, notes, progress, state
 from dashboard.sidebar import methods as method_list
 from dashboard.sidebar import model as model_list
 from dashboard.text import plain
+from dashboard.views import benchmark_metrics
 from dashboard.views import benchmark_text as text
 from engine.types import SidelightError
 
 if TYPE_CHECKING:
-    from engine.runs import Metric, RunRequest
+    from engine.runs import RunRequest
 
-GROUPS = {
-    "curves": "Curves: patches hidden or revealed in the map's order",
-    "perturbation": "Perturbation: what the map says against what the model does",
-    "localisation": "Localisation: the map against the object's true region",
-    "map": "The map itself",
-    "time": "Cost",
-}
 EARLIER = 20  # runs that are listed
 
 
@@ -39,7 +31,7 @@ def draw(shown: state.State) -> None:
         with row.container(width="stretch"):
             method_list.choose()
         row.button("All methods", on_click=_all_methods)
-        _metrics(shown)
+        benchmark_metrics.draw(shown)
         _start(shown)
     notes.show("benchmark")
     _earlier()
@@ -100,54 +92,6 @@ def _all_methods() -> None:
         n for n, m in known.items() if "image" in m.branches and m.family != "control" and n not in there
     ]
     state.update(methods=(*named, *others))
-
-
-def _metrics(shown: state.State) -> None:
-    known, chosen = gateway.benchmark.metrics(), gateway.benchmark.wanted_metrics(shown)
-    unknown = [name for name in shown.metrics if name not in known]
-    if unknown:
-        st.info(plain(f"There is no metric {unknown[0][:60]!r}; the others are chosen."))
-    regions = gateway.benchmark.has_regions(shown.image_set)
-    for group, members in groupby(known.values(), key=lambda metric: metric.group):
-        if group == "localisation" and not regions:
-            st.caption("Localisation is left out: the objects of this set have no known regions.")
-            continue
-        _group(group, list(members), chosen)
-    with st.expander("What the metrics mean"):
-        st.markdown(glossary(known.values()))
-
-
-def _group(group: str, members: Sequence[Metric], chosen: Sequence[str]) -> None:
-    mine = [metric.name for metric in members if metric.name in chosen]
-    titles = {metric.name: f"{metric.title} {text.ARROWS[metric.higher]}".strip() for metric in members}
-    key = fields.key(f"benchmark {group}", mine)
-
-    def take(names: list[str] | None) -> None:
-        others = [n for n in gateway.benchmark.wanted_metrics(state.current()) if n not in titles]
-        wanted = (*others, *(names or ()))
-        if not wanted:
-            notes.say("benchmark", "At least one metric is needed; the last ones stay.")
-            return
-        state.update(metrics=tuple(n for n in gateway.benchmark.metrics() if n in wanted))
-
-    st.pills(
-        GROUPS[group],
-        list(titles),
-        default=mine,
-        selection_mode="multi",
-        format_func=titles.get,
-        key=key,
-        on_change=fields.then(key, take),
-    )
-
-
-def glossary(metrics: Sequence[Metric]) -> str:
-    """The metrics as a Markdown table."""
-    rows = [
-        f"| {plain(m.title)} | {text.BETTER[m.higher]} | {plain(m.unit)} | {plain(m.meaning)} |"
-        for m in metrics
-    ]
-    return "\n".join(("| metric | better | unit | what it says |", "|---|---|---|---|", *rows))
 
 
 def _start(shown: state.State) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import gateway
-from dashboard.choices import State
 from dashboard.views import benchmark_text as text
+from dashboard.views import curves_take
 
 if TYPE_CHECKING:
     from engine.runs import RunRequest, RunResult
@@ -70,9 +70,6 @@ def command_line(asked: RunRequest, manifest: dict) -> str:
         words += ["--metric", metric]
     for option, value in (("--first", asked.first), ("--targets", asked.targets)):
         words += [option, str(value)] if value else []
-    words += ["--model", asked.model]
-    if asked.pretrained:
-        words += ["--pretrained", asked.pretrained]
-    if asked.resize != State.resize:
-        words += ["--resize", asked.resize]
-    return shlex.join([*words, "--out", f"runs/{manifest['set']['name']}"])
+    before, options = curves_take.protocol_options(asked.protocol)
+    words += [*options, *curves_take.model_options(asked)]
+    return before + shlex.join([*words, "--out", f"runs/{manifest['set']['name']}"])

@@ -14,6 +14,7 @@ from dashboard.views.curves_parts import Parts
 
 if TYPE_CHECKING:
     from engine.curves import Protocol
+    from engine.runs import RunRequest
     from engine.types import Request
 
 FIGURES = {
@@ -87,7 +88,7 @@ def protocol_options(protocol: Protocol) -> tuple[str, list[str]]:
     return f"printf '%s\\n' {shlex.join(classes)} > {CLASSES}\n", [*words, "--classes", CLASSES]
 
 
-def model_options(asked: Request) -> list[str]:
+def model_options(asked: Request | RunRequest) -> list[str]:
     """The command line's words for the model."""
     words = ["--model", asked.model]
     if asked.pretrained:

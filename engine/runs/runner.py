@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.catalog import describe
-from engine.curves.types import Protocol
+from engine.curves import Protocol
 from engine.datasets import ImageSet, Item
 from engine.models import Model, load
 from engine.runs import folder as files
 from engine.runs.catalog import DEFAULT, checked
+from engine.runs.check import check
 from engine.runs.subject import specs_of
 from engine.runs.summary import summarise
 from engine.runs.table import write_tables
@@ -51,8 +52,7 @@ def run(
     items = found.items[: request.first]
     if not items:
         raise SidelightError(f"The set {found.name} has no images.")
-    _check_specs(request)
-    checked(request.metrics)
+    check(request, items)
     model = loaded or load(request.model, request.pretrained, request.device)
     files.create(folder, _manifest(request, found, items, model))
     vocabulary = tuple(dict.fromkeys(prompt for item in found.items for prompt in item.prompts))
@@ -107,20 +107,6 @@ def _leave(
     files.write(files.result_path(folder, index, "problem" in found), content)
 
 
-def _check_specs(request: RunRequest) -> None:
-    specs = specs_of(request)
-    for spec in map(parse, specs):
-        if "image" not in spec.method.branches:
-            raise SidelightError(f"{spec.method.name} has no maps of images to measure; leave it out.")
-    if request.reference is not None and str_of(request.reference) not in specs:
-        raise SidelightError(f"The reference {request.reference[:80]!r} is none of the methods of the run.")
-
-
-def str_of(spec: str) -> str:
-    """The canonical text of a spec."""
-    return str(parse(spec))
-
-
 def _manifest(request: RunRequest, found: ImageSet, items: Sequence[Item], model: Model) -> dict[str, Any]:
     return {
         "format": files.FORMAT,
@@ -164,7 +150,7 @@ def result(folder: Path) -> RunResult:
     rows = tuple(Row(found["image"], *row) for found in results for row in found["rows"])
     request = request_of(manifest)
     specs = manifest["specs"]
-    reference = str_of(request.reference) if request.reference else specs[0]
+    reference = str(parse(request.reference)) if request.reference else specs[0]
     return RunResult(
         request=request,
         status=status(folder),
@@ -194,7 +180,7 @@ def request_of(manifest: Mapping[str, Any]) -> RunRequest:
 
 def question(request: RunRequest) -> str:
     """Equal for requests that ask the same, however a spec is written."""
-    specs = [str_of(spec) for spec in request.specs]
+    specs = [str(parse(spec)) for spec in request.specs]
     return canonical(
         {**asdict(request), "specs": specs, "described": describe(request.model, request.pretrained).digest}
     )

@@ -25,6 +25,7 @@ from dashboard.views import (
 )
 from dashboard.views import benchmark_text as text
 from engine import datasets
+from engine.curves import Protocol
 from engine.runs import Measured, Row
 from engine.runs.subject import specs_of
 from engine.types import SidelightError
@@ -171,6 +172,35 @@ def test_equal_requests_share_a_run_and_others_do_not(measured):
     assert a_run() == first and len(measured.images) == 3
     assert a_run(first=2) != first
     assert a_run(metrics=("deletion",)) != first
+
+
+def test_a_run_has_the_chosen_protocol(opened, measured):
+    test = opened("benchmark", **ASKED, fill=["blur"], steps=["10"], score=["probability"])
+    assert any(e.label.endswith("blur, patches, 10 steps, probability") for e in test.expander)
+    pressed(test, "Start").click()
+    test.run()
+    id = run_of(test)
+    finished(id)
+    test.run()
+    assert "curves: blur, patches, 10 steps, probability" in written(test)
+    found = gateway.runs.found(id)
+    protocol = found.request.protocol
+    assert (protocol.hide, len(protocol.insertion), protocol.classes[:2]) == (
+        "blur",
+        11,
+        ("a dog", "a red wall"),
+    )
+    command = benchmark_take.command_line(found.request, found.manifest)
+    assert "--fill blur --steps 10 --score probability --classes classes.txt" in command
+
+
+def test_the_protocol_of_the_curves_page_changes_no_run_without_curves(measured):
+    asked = gateway.benchmark.request(some_state(metrics=("energy",), fill="blur"))
+    assert asked == gateway.benchmark.request(some_state(metrics=("energy",)))
+    usual = gateway.benchmark.request(some_state(among="list"))
+    assert usual.protocol == Protocol()
+    with pytest.raises(SidelightError, match="list of classes is empty"):
+        gateway.benchmark.request(some_state(among="list", score="top-1"))
 
 
 def test_a_changed_set_is_not_continued(measured, tmp_path):

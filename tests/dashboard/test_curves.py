@@ -198,14 +198,18 @@ def test_what_is_changed_of_a_preset(standin):
         assert gateway.curves.protocol(State(preset="grad-eclip-imagenet", **change), "").space == "input"
 
 
+def test_an_empty_list_of_classes_is_in_the_way_of_scores_by_class_alone(standin):
+    with pytest.raises(SidelightError, match="list of classes is empty"):
+        gateway.curves.request(State(among="list", score="top-1"), "a dog")
+    assert gateway.curves.request(State(among="list"), "a dog").protocol.score == "cosine"
+
+
 def test_classes_are_the_sets_prompts_with_the_shown_one(standin):
     found = gateway.curves.protocol(State(prompts=("a green dog", "a cat")), "a green dog")
     assert found.classes == (
         "a dog", "a red wall", "a cat", "a blue wall", "a tree", "a green wall", "a green dog",
     )  # fmt: skip
     assert gateway.curves.protocol(State(among="list", classes=("x", "y")), "x").classes == ("x", "y")
-    with pytest.raises(SidelightError, match="list of classes is empty"):
-        gateway.curves.request(State(among="list"), "a dog")
 
 
 def test_one_prompt_of_all_is_asked_for(standin):

@@ -16,6 +16,7 @@ import pytest
 from PIL import Image as Pillow
 from pyarrow import csv, parquet
 
+from engine.curves import Protocol
 from engine.runs import Measured, Row, RunRequest, against_controls, beats, question, result, run, status
 from engine.runs.catalog import METRICS, checked
 from engine.runs.published import PUBLISHED
@@ -31,6 +32,7 @@ import os, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 import engine.runs.runner as module
+from engine.curves import Protocol
 from engine.runs import Measured, Row, RunRequest, run
 
 folder, log, pause = Path(sys.argv[1]), sys.argv[3], float(sys.argv[4])
@@ -208,6 +210,10 @@ def test_wrong_requests_are_refused_before_anything_is_written(pictures, tmp_pat
         (asked(pictures, reference="rollout"), "'rollout' is none of the methods"),
         (replace(asked(pictures), set="nowhere"), "There is no image set 'nowhere'"),
         (replace(asked(pictures), specs=("gamma",)), "There is no method 'gamma'"),
+        (
+            asked(pictures, protocol=Protocol(score="top-1", classes=("a whale", "a crab"))),
+            "'cat' is none of the 2 classes",
+        ),
         (replace(asked(pictures), specs=("leave_one_out",)), "leave_one_out has no maps of images"),
     ):
         with pytest.raises(SidelightError, match=complaint):
