@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine import datasets, images
 from engine.cli.common import (
@@ -78,10 +80,24 @@ def run(arguments: argparse.Namespace) -> int:
         store_keys += keys(request) if arguments.export else []
         runner.step()
     runner.close()
-    print(f"{found.name}: {len(items)} images, {computed} maps computed")
+    print(f"{found.name}: {_counted(len(items), 'image')}, {_counted(computed, 'map')} computed")
     if arguments.export:
-        print(f"{default_store().export(store_keys, arguments.export)} entries written to {arguments.export}")
+        _export(store_keys, arguments.export)
     return report(problems)
+
+
+def _export(store_keys: list[Mapping[str, Any]], folder: Path) -> None:
+    try:
+        count = default_store().export(store_keys, folder)
+    except OSError as error:
+        raise SidelightError(
+            f"The entries cannot be written to {str(folder)!r} ({error.strerror}); choose another --export."
+        ) from error
+    print(f"{_counted(count, 'entry', 'entries')} written to {folder}")
+
+
+def _counted(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or f'{one}s'}"
 
 
 def _set(name: str) -> ImageSet:

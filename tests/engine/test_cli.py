@@ -367,7 +367,11 @@ def test_precompute_fills_the_store_and_exports_it(tiny, tmp_path, capsys):
     assert len(list(export.glob("*.safetensors"))) == 4
     assert Store(tmp_path / "empty", shipped=export).info().shipped == 4
     assert main([*words, "--first", "1", "--prompts", "1"]) == 1
-    assert "1 images, 0 maps computed\n2 entries written" in capsys.readouterr().out
+    assert "1 image, 0 maps computed\n2 entries written" in capsys.readouterr().out
+    taken = tmp_path / "taken"
+    taken.write_text("no folder")
+    assert main([*words[:-1], str(taken), "--first", "1"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
     assert main(["precompute", "no such set", *tiny]) == 2
     assert "no image set 'no such set'" in one_line(capsys)
 
