@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dashboard.views.benchmark_results import View
     from engine.runs import Estimate
 
+WRAP, LINE = 30, 18  # characters in a line of an axis's title, and its height in pixels
 COSTS = ("milliseconds", "milliseconds_alone", "forward_passes")
 
 
@@ -46,9 +48,10 @@ def forest(looked: View) -> Drawn:
         figure.add_vline(0, line={"color": CONTROL, "width": 1, "dash": "dot"})
     elif metric.higher is not None and (best := _best_control(found)) is not None:
         figure.add_vline(best.mean, line={"color": CONTROL, "width": 1, "dash": "dot"})
-    look(figure, ROW * len(found) + 70)
     title = f"Difference in {metric.title} ({metric.unit})" if looked.against else text.axis(metric)
-    figure.update_xaxes(title=title, gridcolor=GRID, zeroline=False)
+    wrapped = textwrap.wrap(title, WRAP)
+    look(figure, ROW * len(found) + 50 + LINE * len(wrapped))
+    figure.update_xaxes(title="<br>".join(wrapped), gridcolor=GRID, zeroline=False)
     figure.update_yaxes(
         tickvals=list(range(len(found))),
         ticktext=[text.name(e.spec) for e in found],

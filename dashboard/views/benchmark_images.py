@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -14,6 +14,7 @@ from dashboard.views import benchmark_text as text
 
 if TYPE_CHECKING:
     from dashboard.views.benchmark_results import View
+    from engine.datasets import Item
     from engine.runs import Row
 
 SIDE = 130  # pixels
@@ -33,15 +34,19 @@ def _draw(looked: View) -> None:
     if not found:
         st.caption("No image has a value here.")
         return
+    here = {item.id: item for item in gateway.runs.images(looked.found.request)}
+    if not any(row.image in here for row in found):
+        st.caption("The images of this run are no longer in the sets of this server.")
+        return
     st.caption(
         f"{text.BETTER[metric.higher].capitalize()}. An image opens on the Compare page with its prompt."
     )
     best, worst = ("Best", "Worst") if metric.higher is not None else ("Highest", "Lowest")
     if len(found) <= 2 * EACH:
-        _wall(looked, found, f"{best} first")
+        _wall(looked, here, found, f"{best} first")
         return
-    _wall(looked, found[:EACH], best)
-    _wall(looked, found[: -EACH - 1 : -1], worst)
+    _wall(looked, here, found[:EACH], best)
+    _wall(looked, here, found[: -EACH - 1 : -1], worst)
 
 
 def ordered(looked: View) -> list[Row]:
@@ -51,9 +56,8 @@ def ordered(looked: View) -> list[Row]:
     return sorted(mine, key=lambda row: row.value, reverse=metric.higher is not False)
 
 
-def _wall(looked: View, rows: Sequence[Row], label: str) -> None:
+def _wall(looked: View, here: Mapping[str, Item], rows: Sequence[Row], label: str) -> None:
     st.markdown(f"**{label}**")
-    here = {item.id: item for item in gateway.runs.images(looked.found.request)}
     pictures = [
         Thumbnail(
             str(place),

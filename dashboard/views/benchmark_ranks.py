@@ -64,6 +64,7 @@ def ranks(looked: View) -> Drawn:
         ticktext=["<br>".join(textwrap.wrap(known[m].title, WRAP)) for m in metrics],
         range=[-0.12, len(metrics) - 0.88],
         side="top",
+        autotickangles=[0, -90],
         gridcolor=GRID,
         zeroline=False,
     )
