@@ -31,17 +31,11 @@ def shares() -> Mapping[str, Share]:
 
 
 def target(state: State, name: str) -> Target:
-    """A target by its name in the state: a prompt, or `image:` and an id; '' or anything unknown is the first
-    prompt."""
-    known = (
-        collection.other_images(state)
-        if state.tower == "image" and name not in prompts.prompts(state)
-        else ()
-    )
-    if name.startswith("image:") and name.removeprefix("image:") in known:
-        other = collection.other(state, name.removeprefix("image:"))
-        return Target(kind="image", image=collection.image(other))
-    return Target(name if name in prompts.prompts(state) else prompts.prompts(state)[0])
+    """A target by its name in the state: a prompt, or `image:` and the id of another image of the set."""
+    if name in prompts.prompts(state):
+        return Target(name)
+    other = collection.other(state, name.removeprefix("image:"))
+    return Target(kind="image", image=collection.image(other))
 
 
 def layers_of(state: State, of: Target) -> tuple[Summary | None, Job | None]:

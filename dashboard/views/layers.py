@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from dashboard import faults, fields, gateway, links, progress, state
@@ -18,7 +20,8 @@ def page() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="layers_head"):
         _choices(shown)
     panels, job = layers_panels.panels(shown)
-    progress.panel(job)
+    with st.container():  # holds the place, so that what follows stays the same when the panel goes
+        progress.panel(job)
     _drawing(shown, panels)
 
 
@@ -34,18 +37,15 @@ def _choices(shown: state.State) -> None:
         label_visibility="collapsed",
         on_change=fields.then(key, lambda tower: state.update(tower=tower, source="", layer=0)),
     )
-    targets = [*gateway.prompts.prompts(shown)]
-    if shown.tower == "image":
-        targets += [f"image:{name}" for name in gateway.collection.other_images(shown)]
-    chosen = shown.target if shown.target in targets else targets[0]
+    targets, chosen = layers_panels.targets(shown), layers_panels.explained(shown)
     _choice("Explained", "target", targets, chosen)
     others = ["", *(name for name in targets if name != chosen)]
     if shown.second_model:
         others.insert(1, SECOND_MODEL)
-    _choice("Beside it", "beside", others, shown.beside if shown.beside in others else "")
+    _choice("Beside it", "beside", others, layers_panels.beside(shown))
 
 
-def _choice(label: str, field: str, options: list[str], chosen: str) -> None:
+def _choice(label: str, field: str, options: Sequence[str], chosen: str) -> None:
     key = fields.key(field, chosen)
     st.selectbox(
         label,

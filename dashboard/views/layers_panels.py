@@ -26,14 +26,34 @@ def quantity(shown: State) -> Quantity:
     return next((q for q in known if q.name == shown.quantity), known[0])
 
 
+def targets(shown: State) -> tuple[str, ...]:
+    """What can be explained, as the state names it: the prompts and, of the image tower, other images."""
+    others = gateway.collection.other_images(shown) if shown.tower == "image" else ()
+    return (*gateway.prompts.prompts(shown), *(f"image:{name}" for name in others))
+
+
+def explained(shown: State) -> str:
+    """The target that is explained; the first one where the state names none of these."""
+    known = targets(shown)
+    return shown.target if shown.target in known else known[0]
+
+
+def beside(shown: State) -> str:
+    """What stands beside it: another target, SECOND_MODEL, or '' for nothing."""
+    others = {name for name in targets(shown) if name != explained(shown)}
+    if shown.second_model:
+        others.add(SECOND_MODEL)
+    return shown.beside if shown.beside in others else ""
+
+
 def panels(shown: State) -> tuple[tuple[Panel, ...], Job | None]:
     """One panel, or two where something is beside it, and the first computation that is under way."""
-    first = gateway.layers.target(shown, shown.target)
+    first, second = gateway.layers.target(shown, explained(shown)), beside(shown)
     asked = [(shown, first)]
-    if shown.beside == SECOND_MODEL and shown.second_model:
+    if second == SECOND_MODEL:
         asked.append((replace(shown, model=shown.second_model, pretrained=shown.second_pretrained), first))
-    elif shown.beside and shown.beside != SECOND_MODEL:
-        asked.append((shown, gateway.layers.target(shown, shown.beside)))
+    elif second:
+        asked.append((shown, gateway.layers.target(shown, second)))
     made = [_panel(*each) for each in asked]
     return tuple(panel for panel, _ in made), next((job for _, job in made if job is not None), None)
 

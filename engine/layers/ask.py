@@ -48,7 +48,8 @@ def stored(
     branch = _branch(request)
     if branch == "image" and "transformer blocks" not in info.offers:
         raise Unsupported(
-            f"The image tower of {info.id} is no vision transformer, so it has no layers of heads to show."
+            f"The image tower of {info.id} is no vision transformer, so it has no layers of heads to show; "
+            "look at its text tower."
         )
     found = []
     for target in checked_targets(request):

@@ -126,7 +126,7 @@ def test_every_quantity_is_drawn_from_any_source(drawn):
     menu = page.get_by_label("Quantity")
     for name in menu.locator("option").evaluate_all("options => options.map((o) => o.value)"):
         menu.select_option(name)
-        expect(status(page)).to_contain_text(re.compile("Strongest at|Zero everywhere"))
+        expect(status(page)).to_contain_text(re.compile("Strongest at|Highest at|Zero everywhere"))
         expect_link(page, **({} if name == "attention" else {"quantity": name}))
 
 
@@ -139,6 +139,13 @@ def test_the_link_shows_the_same_again(drawn):
     page.wait_for_timeout(300)
     assert changed(shown, pixels(page)) < CORNERS
     assert parse_qs(urlsplit(page.url).query)["source"] == ["8,6"]
+
+
+def test_what_this_model_has_not_is_not_said_to_be_shown(drawn):
+    page = drawn("&head=7&source=99,99&layer=50")
+    expect(status(page)).to_contain_text(re.compile("^Layer 6 · mean of 3 heads · from the class token"))
+    expect(status(page)).to_contain_text("click to keep it")
+    expect(page.get_by_label("Heads", exact=True)).to_have_value("mean")
 
 
 def test_two_prompts_stand_beside_each_other_and_follow_one_source(drawn):

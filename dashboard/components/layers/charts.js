@@ -26,11 +26,14 @@ function card(title, help, ...children) {
   return make("div", { class: "card" }, make("h4", { title: help }, title), ...children);
 }
 
+// The end of an axis: the same in panels that stand beside each other, so that their charts compare.
+const endOf = (panels, valuesOf, least = 0) => 1.08 * Math.max(least, ...panels.flatMap((panel) => Array.from(valuesOf(panel))));
+
 // Every head a point; one that is chosen opens its head. actions.open(layer, head)
-function scatterOf(panel, width, measure, title, unit, actions) {
+function scatterOf(panel, panels, width, measure, title, unit, actions) {
   const { values } = panel[measure];
   const heads = headsOf(panel);
-  const high = Math.max(...values) * 1.08;
+  const high = endOf(panels, (one) => one[measure].values);
   panel.points[measure] = [];
   const svg = plotOf(panel, width, high, `${title} of every head, by layer`, (x, y, step) =>
     Array.from(values, (value, i) => {
@@ -59,15 +62,17 @@ function stepPoint(event, panel, block, head, actions) {
   event.stopPropagation();
 }
 
-// One bar a layer and method, in per cent of the method's whole.
-function sharesOf(panel, width, meanings, actions) {
+// A method's shares in per cent of its whole.
+function percentOf({ values }) {
+  const whole = values.reduce((a, b) => a + b, 0);
+  return Array.from(values, (value) => (whole > 0 ? (100 * value) / whole : 0));
+}
+
+// One bar a layer and method.
+function sharesOf(panel, panels, width, meanings, actions) {
   const names = Object.keys(meanings).filter((name) => panel.shares[name]);
-  const percent = names.map((name) => {
-    const { values } = panel.shares[name];
-    const whole = values.reduce((a, b) => a + b, 0);
-    return Array.from(values, (value) => (whole > 0 ? (100 * value) / whole : 0));
-  });
-  const high = Math.max(1, ...percent.flat()) * 1.08;
+  const percent = names.map((name) => percentOf(panel.shares[name]));
+  const high = endOf(panels, (one) => names.flatMap((name) => percentOf(one.shares[name])), 1);
   const svg = plotOf(panel, width, high, "Share of each layer in the map, per cent", (x, y, step) =>
     names.flatMap((name, m) => percent[m].map((value, block) => {
       const wide = Math.min(step * 0.8, 66) / names.length;
@@ -85,18 +90,19 @@ function sharesOf(panel, width, meanings, actions) {
   return [svg, legend];
 }
 
-function chartsOf(panel, width, meanings, actions) {
+// panels: those beside each other, this one among them.
+function chartsOf(panel, panels, width, meanings, actions) {
   Object.assign(panel, { points: {}, plots: [] });
   const bits = Math.log2(panel.content.length + panel.outsideCount);
   return [
     card("Share of each layer in the map, %", "What each block adds to the sum of a method's map over patches or words; point at a method for its definition",
-      ...sharesOf(panel, width, meanings, actions)),
+      ...sharesOf(panel, panels, width, meanings, actions)),
     card(`Mean attention distance, ${panel.unit}`,
       "Attention-weighted mean distance between query and key, averaged over queries (Dosovitskiy et al. 2021); only between " +
       (panel.grid ? "patches, in pixels of the model's input" : "words, in tokens"),
-      scatterOf(panel, width, "distance", "Mean attention distance", panel.unit, actions)),
+      scatterOf(panel, panels, width, "distance", "Mean attention distance", panel.unit, actions)),
     card("Attention entropy, bits", `Of attention rows, averaged over all source tokens; even attention has ${bits.toFixed(1)} bits`,
-      scatterOf(panel, width, "entropy", "Attention entropy", "bits", actions)),
+      scatterOf(panel, panels, width, "entropy", "Attention entropy", "bits", actions)),
   ];
 }
 

@@ -69,12 +69,18 @@ function choose(list, kind, chosen) {
   if (lost && !list.querySelector('[tabindex="0"]')) lost.tabIndex = 0;
 }
 
+function headlineOf(panel, quantity, view) {
+  if (!quantity.heads) return "This quantity has no heads of its own";
+  const lost = Number(view.head) > headsOf(panel) ? `: there is no head ${view.head}, so the mean is shown` : "";
+  return `Heads of layer ${Math.min(view.layer, depthOf(panel))}${lost}`;
+}
+
 // Everything of a panel's pictures that is not pixels: which is chosen, the colour bar, the marks, the words.
 function labelPictures(panel, quantity, view, source, tables) {
   const block = Math.min(view.layer, depthOf(panel)) - 1;
   choose(panel.element, "layer", block + 1);
   choose(panel.element, "head", view.head);
-  panel.headline.textContent = quantity.heads ? `Heads of layer ${block + 1}` : "This quantity has no heads of its own";
+  panel.headline.textContent = headlineOf(panel, quantity, view);
   const { main } = panel;
   if (main.values) {
     const rank = view.scale === "rank";
@@ -85,7 +91,7 @@ function labelPictures(panel, quantity, view, source, tables) {
   }
   markSquare(panel.marker, panel, quantity.sources ? panel.content.indexOf(source) : -1);
   main.canvas.setAttribute("aria-label", `${quantity.title}, ${panel.title}, layer ${block + 1}: ` +
-    `from ${sourceText(panel, source)} on ${panel.picture.alt}. ${strongest(panel)}`);
+    `from ${sourceText(panel, source)} on ${panel.picture.alt}. ${main.values ? extremes(panel, quantity) : ""}`);
 }
 
 // Puts a mark on a patch of the large picture, or takes it away.
@@ -108,11 +114,15 @@ function sourceText(panel, source) {
   return patch < 0 ? "the class token" : `patch row ${Math.floor(patch / panel.grid[1]) + 1}, column ${(patch % panel.grid[1]) + 1}`;
 }
 
-function strongest(panel) {
-  const { values } = panel.main;
-  if (!values) return "";
-  const at = values.reduce((best, v, i) => (v > values[best] ? i : best), 0);
-  if (!values.some((v) => v !== 0)) return "Zero everywhere: nothing of this source counts here.";
-  const where = panel.grid ? `row ${Math.floor(at / panel.grid[1]) + 1}, column ${(at % panel.grid[1]) + 1}` : `\u201c${panel.tokens[panel.content[at]]}\u201d`;
-  return `Strongest at ${where}: ${numeral(values[at])}.`;
+// Where the shown row is largest, and smallest where values below zero are shown.
+function extremes(panel, quantity) {
+  const { values, signed } = panel.main;
+  if (!values.some((v) => v !== 0)) return quantity.sources ? "Zero everywhere: nothing of this source counts here." : "Zero everywhere.";
+  const best = (better) => {
+    const at = values.reduce((found, v, i) => (better(v, values[found]) ? i : found), 0);
+    const where = panel.grid ? `row ${Math.floor(at / panel.grid[1]) + 1}, column ${(at % panel.grid[1]) + 1}` : `\u201c${panel.tokens[panel.content[at]]}\u201d`;
+    return `${where}: ${numeral(values[at])}`;
+  };
+  const high = best((a, b) => a > b);
+  return signed ? `Highest at ${high}; lowest at ${best((a, b) => a < b)}.` : `Strongest at ${high}.`;
 }

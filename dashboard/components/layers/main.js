@@ -27,7 +27,7 @@ function mount(parent) {
   const root = parent.querySelector(".sidelight-layers");
   const part = (name) => root.querySelector(`.${name}`);
   const app = { root, bars: part("bars"), about: part("about"), stepper: part("stepper"), status: part("status"),
-    panelBox: part("panels"), panels: [], held: new Map(), pictures: new Map(), revision: 0, timer: 0, frame: 0, width: 0,
+    panelBox: part("panels"), panels: [], held: new Map(), pictures: new Map(), heads: 1, asked: null, revision: 0, timer: 0, frame: 0, width: 0,
     spot: null, hover: null };
   root.addEventListener("keydown", (event) => {
     const step = { PageUp: -1, PageDown: 1 }[event.key];
@@ -41,8 +41,9 @@ function mount(parent) {
 
 function update(app, data) {
   if (data.revision !== app.revision) {
-    Object.assign(app, { revision: data.revision, view: { ...data.view }, spot: undefined, hover: null });
+    Object.assign(app, { revision: data.revision, asked: data.view, hover: null });
   }
+  if (app.asked) Object.assign(app, { view: { ...app.asked }, spot: undefined }); // until changed here: more may be ready now
   Object.assign(app, { tables: data.tables, quantities: data.quantities, shares: data.shares, panels: data.panels });
   for (const panel of data.panels) {
     if (panel.state !== "ready") continue;
@@ -54,9 +55,24 @@ function update(app, data) {
   const ready = data.panels.filter((panel) => panel.state === "ready");
   app.held = new Map(ready.map((panel) => [panel.key, panel.held]));
   app.depth = Math.max(1, ...ready.map(depthOf));
-  app.view.layer = app.view.layer >= 1 ? Math.min(app.view.layer, app.depth) : app.depth;
-  if (app.spot === undefined) app.spot = ready[0]?.grid ? spotNamed(ready[0], app.view.source) : null;
+  app.heads = Math.max(1, ...ready.map(headsOf));
+  if (ready.length) beThere(app, ready);
   layOut(app);
+}
+
+// What a link asks for may not be in these models: then it is the last layer, the mean, the pooled token.
+function beThere(app, ready) {
+  const { view } = app;
+  view.layer = view.layer >= 1 ? Math.min(view.layer, app.depth) : app.depth;
+  const head = Number(view.head);
+  if (view.head !== "max" && !(Number.isInteger(head) && head >= 1 && head <= app.heads)) view.head = "mean";
+  if (!ready[0].grid) {
+    const token = Number(view.source);
+    if (!(token >= 1 && ready.some((panel) => token <= panel.tokens.length))) view.source = "";
+  } else if (app.spot === undefined) {
+    app.spot = spotNamed(ready[0], view.source);
+    if (!app.spot) view.source = "";
+  }
 }
 
 function pictureOf(app, picture) {
@@ -80,7 +96,8 @@ function layOut(app) {
   const again = focused && app.root.contains(focused) ? selectorOf(focused) : null;
   const quantity = quantityOf(app);
   app.bars.replaceChildren(controlsOf(app, quantity));
-  app.about.textContent = quantity.about;
+  const same = quantity.shared && app.panels.some((panel) => panel.picture) ? " It is the same for every prompt." : "";
+  app.about.textContent = quantity.about + same;
   app.stepper.replaceChildren(...(app.depth > 1 ? stepperOf(app) : []));
   app.panelBox.replaceChildren(...app.panels.map((panel, place) => panelOf(app, panel, place, quantity)));
   app.panelBox.dataset.count = String(app.panels.length);
@@ -100,9 +117,8 @@ function selectorOf(element) {
 function controlsOf(app, quantity) {
   const { view, tables } = app;
   const take = (name) => (value) => change(app, { [name]: value }, true);
-  const heads = Math.max(1, ...app.panels.filter((panel) => panel.state === "ready").map(headsOf));
   const names = [["mean", "mean of all", "The mean over heads"], ["max", "largest of all", "The head with the largest value, patch by patch"],
-    ...Array.from({ length: heads }, (_, h) => [String(h + 1), `head ${h + 1}`, ""])];
+    ...Array.from({ length: app.heads }, (_, h) => [String(h + 1), `head ${h + 1}`, ""])];
   const maps = Object.keys(tables).map((name) => [name, name, tables[name].diverging ? "diverging" : "sequential"]);
   const swatch = make("div", { class: "swatch", "aria-hidden": "true" });
   swatch.style.backgroundImage = gradientOf({ signed: isSigned(quantity, view.sign) }, view, tables);
@@ -162,6 +178,7 @@ function keep(app, spot) {
 }
 
 function change(app, values, redraw) {
+  app.asked = null;
   Object.assign(app.view, values);
   if (redraw) layOut(app);
   else refresh(app);
@@ -210,10 +227,9 @@ function say(app, quantity) {
   const outside = quantity.sources && panel.outside.length
     ? panel.grid ? `to the class token ${numeral(panel.outside[0])}` : `to start and end ${panel.outside.map(numeral).join(" and ")}` : "";
   const from = quantity.sources ? `from ${sourceText(panel, source)}` : "";
-  const hint = !quantity.sources ? "" : panel.grid
-    ? (app.view.source ? "Arrow keys move the source, Escape lets it go." : "Point at a patch to read from it, click to keep it.")
-    : "Point at a token to read from it, click to keep it.";
-  const found = panel.main.values ? strongest(panel) : "These rows are on their way.";
+  const hint = !quantity.sources ? "" : app.view.source ? "Arrow keys move the source, Escape lets it go."
+    : `Point at a ${panel.grid ? "patch" : "token"} to read from it, click to keep it.`;
+  const found = panel.main.values ? extremes(panel, quantity) : "These rows are on their way.";
   app.status.textContent = `${[`Layer ${block}`, heads, from, outside].filter(Boolean).join(" · ")}. ${found} ${hint}`;
 }
 
@@ -230,13 +246,13 @@ function resized(app) {
   const width = Math.round(app.panelBox.clientWidth);
   if (width && width !== app.width) {
     app.width = width;
-    for (const panel of app.panels) {
-      if (panel.state !== "ready") continue;
+    const ready = app.panels.filter((panel) => panel.state === "ready");
+    for (const panel of ready) {
       const room = panel.charts.clientWidth;
       const columns = room > 880 ? 3 : room > 560 ? 2 : 1;
       panel.charts.style.setProperty("--columns", columns);
       const actions = { layer: (layer) => change(app, { layer }), open: (layer, head) => change(app, { layer, head: String(head) }) };
-      panel.charts.replaceChildren(...chartsOf(panel, Math.floor((room - 24 * (columns - 1)) / columns), app.shares, actions));
+      panel.charts.replaceChildren(...chartsOf(panel, ready, Math.floor((room - 24 * (columns - 1)) / columns), app.shares, actions));
       markCharts(panel, app.view);
     }
   }

@@ -56,7 +56,7 @@ function labelWords(panel, quantity, view, source, tables) {
   choose(panel.element, "layer", block + 1);
   choose(panel.element, "head", view.head);
   choose(panel.element, "source", source);
-  panel.headline.textContent = quantity.heads ? `Heads of layer ${block + 1}` : "This quantity has no heads of its own";
+  panel.headline.textContent = headlineOf(panel, quantity, view);
   for (const tile of [...panel.film, ...panel.heads]) colourCells(panel, tile, view, tables);
   const { main } = panel;
   if (!main.values) return;
