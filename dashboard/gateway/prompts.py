@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from dashboard.choices import State
 from dashboard.gateway import collection, models
 
@@ -57,11 +55,13 @@ def photo_note(state: State) -> tuple[str, ...]:
 
 def unknown_words(state: State, used: tuple[str, ...]) -> tuple[str, ...]:
     """The words of prompts that the model was never trained on; none for an open vocabulary."""
+    from engine import phrases
+
     known = models.described(state).known_words
     if known is None:
         return ()
-    words = dict.fromkeys(word for prompt in used for word in re.findall(r"\w+", prompt.lower()))
-    return tuple(word for word in words if word not in known)
+    words = dict.fromkeys(word.text for prompt in used for word in phrases.words_in(prompt.lower()))
+    return tuple(word for word in words if word not in known and any(map(str.isalnum, word)))
 
 
 def contrast(state: State) -> tuple[str, str]:

@@ -32,7 +32,8 @@ def page() -> None:
     for note in _notes(shown, found):
         st.caption(f":material/info: {plain(note)}")
     running = [job for job in found.jobs if job.state in ("queued", "running")]
-    progress.panel((running or list(found.jobs) or [None])[-1])
+    with st.container():  # holds the place, so that what follows stays the same when the panel goes
+        progress.panel((running or list(found.jobs) or [None])[-1])
     _words(shown, found)
     _grid(shown, found)
 

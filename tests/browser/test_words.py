@@ -89,6 +89,19 @@ def test_words_by_keyboard(drawn):
     page.wait_for_url(lambda url: "words=2" not in url)
 
 
+def test_words_from_right_to_left(visit):
+    page = visit("/words?methods=game&prompts=كلب+صغير+بجانب+شجرة")
+    expect(words(page)).to_have_count(4)
+    places = [words(page).nth(i).bounding_box()["x"] for i in range(4)]
+    assert places == sorted(places, reverse=True)
+    words(page).first.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    assert selected(page) == ["صغير"]
+    words(page).nth(2).dispatch_event("click")  # as a screen reader does, without a pointer
+    assert selected(page) == ["بجانب"]
+
+
 def test_a_region_ranks_the_words(drawn):
     page = drawn()
     large(page).scroll_into_view_if_needed()

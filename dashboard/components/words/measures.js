@@ -29,7 +29,7 @@ function wordOf(app, measure, place) {
   const value = measure.values[place];
   const text = app.data.words[place];
   const said = value === null ? "not read by the model" : `${numeral(value)} ${measure.unit}`;
-  const button = make("button", { type: "button", class: "word", dir: "auto", "data-place": place, "data-row": measure.name,
+  const button = make("button", { type: "button", class: "word", "data-place": place, "data-row": measure.name,
     "aria-label": `${text}: ${said}`, "aria-pressed": "false", title: `${text}: ${said}`, disabled: !app.readable[place],
     tabindex: place === app.focus ? "0" : "-1" }, text);
   weigh(button, value, topOf(measure.values));
@@ -39,8 +39,8 @@ function wordOf(app, measure, place) {
 function tokensOf(measure) {
   const tokens = measure.parts.flat();
   const top = topOf(tokens.map(([, value]) => value));
-  return make("div", { class: "parts" }, ...tokens.map(([text, value]) => {
-    const chip = make("span", { class: "part", dir: "auto" }, make("span", { class: "word" }, text), make("span", { class: "number" }, numeral(value)));
+  return make("div", { class: "parts", dir: "auto" }, ...tokens.map(([text, value]) => {
+    const chip = make("span", { class: "part" }, make("span", { class: "word" }, text), make("span", { class: "number" }, numeral(value)));
     weigh(chip.firstChild, value, top);
     return chip;
   }));
@@ -108,7 +108,7 @@ function sayWords(app) {
   app.status.textContent = [text, ...said.filter(Boolean)].join(" · ");
 }
 
-// Wires all words of the rows: click, drag, Shift, arrow keys and Escape. take(span) selects.
+// Wires all words of the rows: click, drag, Shift, keys. take(span) selects.
 function listenWords(app, box, take) {
   const placeOf = (event) => {
     const button = event.target.closest?.("button.word:enabled");
@@ -116,6 +116,7 @@ function listenWords(app, box, take) {
   };
   let from = null;
   const between = (a, b) => [Math.min(a, b), Math.max(a, b)];
+  const toggled = (held, place) => (nameOf(held) === nameOf([place, place]) ? null : [place, place]);
   box.addEventListener("pointerdown", (event) => {
     const place = placeOf(event);
     if (event.button !== 0 || place === null) return;
@@ -143,17 +144,26 @@ function listenWords(app, box, take) {
     from = null;
     if (place !== to) return take(between(place, to), place);
     if (shift && held) return take([Math.min(place, held[0]), Math.max(place, held[1])], place);
-    take(held && held[0] === place && held[1] === place ? null : [place, place], place);
+    take(toggled(held, place), place);
+  });
+  window.addEventListener("pointercancel", () => { // a finger that scrolls after all
+    if (!from) return;
+    app.span = from.held;
+    from = null;
+    markWords(app);
+    sayWords(app);
+  });
+  box.addEventListener("click", (event) => {
+    const place = placeOf(event);
+    if (event.detail === 0 && place !== null) take(toggled(app.span, place), place); // keys and screen readers
   });
   box.addEventListener("keydown", (event) => {
     const place = placeOf(event);
     if (event.key === "Escape") take(null, place ?? 0);
-    else if (place === null) return;
-    else if (event.key === "Enter" || event.key === " ") {
-      take(inside(place, app.span) && app.span[0] === app.span[1] ? null : [place, place], place);
-    } else {
-      const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-      if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    else {
+      const right = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (place === null || !right || event.ctrlKey || event.metaKey || event.altKey) return;
+      const step = getComputedStyle(event.target.closest(".line-of-words")).direction === "rtl" ? -right : right;
       const last = app.readable.lastIndexOf(true);
       const next = clamp(place + step, 0, Math.max(last, 0));
       if (event.shiftKey) {
