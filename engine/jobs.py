@@ -22,6 +22,7 @@ from engine.types import Cancelled, Explanation, Progress, Request, SidelightErr
 log = logging.getLogger(__name__)
 LONGEST_ERROR = 300  # characters
 WAITING = Progress(0, 0, "waiting")
+STARTING = Progress(0, 0, "loading PyTorch")  # seconds, in the first job of a process; then at once the next
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -120,6 +121,7 @@ class Jobs:
             with self._lock:
                 if job.state != "queued":  # cancelled while it waited
                     continue
+                job.progress = STARTING
                 job.state = "running"
             state = self._compute(job)
             with self._lock:

@@ -53,9 +53,9 @@ def _set(shown: state.State) -> None:
 
 
 def _upload() -> None:
-    with st.popover("Upload", icon=":material/upload:"):
-        # A new key after each file empties the widget: the state holds the image from then on.
-        turn = st.session_state.setdefault("uploads", 0)
+    # New keys after each file close the popover and empty the widget: the state holds the image from then on.
+    turn = st.session_state.setdefault("uploads", 0)
+    with st.popover("Upload", icon=":material/upload:", key=f"uploading{turn}"):
         st.file_uploader(
             "An image of your own",
             key=f"upload{turn}",

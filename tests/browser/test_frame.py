@@ -106,6 +106,7 @@ def test_an_upload_is_explained_kept_and_forgotten(visit: Visit):
     page.wait_for_function("() => new URLSearchParams(location.search).has('upload')")
     settled(page)
     assert re.fullmatch("[0-9a-f]{64}", link(page)["upload"][0])
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
     expect(page.get_by_text("not on photographs")).to_be_visible()
     expect(page.get_by_text("90 x 60")).to_be_visible()
     page.reload()

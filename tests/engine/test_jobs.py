@@ -77,6 +77,20 @@ def test_a_job_goes_from_queued_to_done_with_progress(computation):
     assert len(computation.threads) == 1
 
 
+def test_a_job_that_begins_says_what_it_waits_for():
+    stages, done = [], threading.Event()
+
+    def run(request, progress, cancelled):
+        stages.append(job.progress.stage)
+        done.set()
+
+    jobs = Jobs(run=lambda *args, **how: begun.wait(WAIT) and run(*args, **how))
+    begun = threading.Event()
+    job = jobs.submit(request("one"))
+    begun.set()
+    assert done.wait(WAIT) and stages == ["loading PyTorch"]
+
+
 def test_each_device_has_its_own_worker(computation):
     jobs = Jobs(run=computation)
     on_cpu, on_gpu = jobs.submit(request()), jobs.submit(request(device="cuda"))
