@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 from dashboard.choices import State
 from dashboard.gateway import collection, models
 
@@ -61,7 +63,12 @@ def unknown_words(state: State, used: tuple[str, ...]) -> tuple[str, ...]:
     if known is None:
         return ()
     words = dict.fromkeys(word.text for prompt in used for word in phrases.words_in(prompt.lower()))
-    return tuple(word for word in words if word not in known and any(map(str.isalnum, word)))
+    return tuple(word for word in words if word not in known and any(map(_means, word)))
+
+
+def _means(character: str) -> bool:
+    """Whether it is a letter, a digit or a sign such as an emoji, not punctuation."""
+    return character.isalnum() or unicodedata.category(character) == "So"
 
 
 def contrast(state: State) -> tuple[str, str]:
