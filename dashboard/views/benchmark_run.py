@@ -49,12 +49,12 @@ def _head(id: str, there: bool) -> None:
         methods = sum(not gateway.benchmark.is_control(spec) for spec in about["specs"])
         curves = ""
         if gateway.benchmark.has_curves(about["metrics"]):
-            curves = f" · curves: {curves_protocol.described(found.request.protocol)}"
+            curves = f"  \n:gray[curves: {curves_protocol.described(found.request.protocol)}]"
         row.markdown(
             f"#### {plain(about['set']['title'])}\n"
             f":gray[{text.count(measured, 'image')} · {text.count(methods, 'method')} and "
             f"{text.count(len(about['specs']) - methods, 'control')} · "
-            f"{text.count(len(about['metrics']), 'metric')} · model {plain(about['model'])}{curves}]",
+            f"{text.count(len(about['metrics']), 'metric')} · model {plain(about['model'])}]{curves}",
             width="stretch",
         )
         with row, st.popover("Remove", icon=":material/delete:"):
