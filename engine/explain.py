@@ -177,7 +177,7 @@ def _answered(
 
 
 def _finished(tile: Tile, model: Model, prepared: Prepared, result: Relevance, index: int) -> Map:
-    from engine.words import tokens_of
+    from engine.words import tokens_of, unread
 
     seconds = result.seconds / max(1, result.values.shape[0] * result.values.shape[1])
     if tile.branch == "image":
@@ -199,7 +199,8 @@ def _finished(tile: Tile, model: Model, prepared: Prepared, result: Relevance, i
         tokens = ("<start>", *(p.text for p in parts), "<end>", *[""] * pad)
         spans = ((0, 0), *(p.span for p in parts), (0, 0), *[(0, 0)] * pad)
     shown = values if content is None else values[content]
-    notes = (_note(shown, tile, float(explained)), _unread(model, tile.target))
+    read = unread(model.tokenizer, (tile.target.text, tile.target.minus), model.info.context)
+    notes = (_note(shown, tile, float(explained)), read)
     return Map(
         spec=str(tile.spec),
         branch=tile.branch,
@@ -225,11 +226,5 @@ def _note(values: np.ndarray, tile: Tile, explained: float) -> str:
         return f"Zero everywhere: the score is {explained:.3f}, and only a score above zero has a logarithm."
     if not values.any():
         return "Zero everywhere: nothing in it has the sign that was asked for."
-    return "The same everywhere: it prefers no place." if values.min() == values.max() else ""
-
-
-def _unread(model: Model, target: Target) -> str:
-    most = model.info.context - 2  # start and end of text take two places
-    if any(len(model.tokenizer.encode(text)) > most for text in (target.text, target.minus)):
-        return f"The model reads {most} tokens; what comes after them in the text does not count."
-    return ""
+    same = values.size > 1 and values.min() == values.max()
+    return "The same everywhere: it prefers no place." if same else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,3 +65,11 @@ def _places(cleaned: str, prompt: str) -> list[int]:
             last = max(last, min(j1 + offset, max(j1, j2 - 1), len(prompt) - 1))
             places[i1 + offset] = last
     return places
+
+
+def unread(tokenizer: Any, texts: Iterable[str], context: int) -> str:
+    """A sentence where a text has more tokens than the context holds; '' where all are read."""
+    most = context - 2  # start and end of text take two places
+    if any(len(tokenizer.encode(text)) > most for text in texts):
+        return f"The model reads {most} tokens; what comes after them in the text does not count."
+    return ""

@@ -133,6 +133,7 @@ def _computed(
 ) -> Summary:
     from engine.layers import measures
     from engine.trace import exact_float32
+    from engine.words import unread
 
     started = time.perf_counter()
     with model.lock, exact_float32():
@@ -168,6 +169,7 @@ def _computed(
         tokens=_tokens(request, model, target),
         score=float(trace.scores[0, 0].detach()),
         seconds=time.perf_counter() - started,
+        note=unread(model.tokenizer, (target.text, target.minus), model.info.context),
     )
     # Last, so that whoever finds it finds the rest.
     store.put(_key(request, model.info, target, "summary"), *entry_of(summary))

@@ -26,7 +26,8 @@ class Summary:
     (Dosovitskiy et al., ICLR 2021); between patches in pixels of the model's input, between words in
     tokens; attention to other tokens is left out and the rest scaled to sum to 1.
     row: index of the pooled token. content: bool (n,), which tokens are patches or words. tokens: texts of
-    the text branch. score: of the model as it is. seconds: of the computation.
+    the text branch. score: of the model as it is. seconds: of the computation. note: where the model reads
+    only the beginning of the target's text.
     """
 
     branch: Branch
@@ -41,6 +42,7 @@ class Summary:
     tokens: tuple[str, ...]
     score: float
     seconds: float
+    note: str = ""
 
     @property
     def depth(self) -> int:
@@ -77,6 +79,7 @@ def entry_of(summary: Summary) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         "tokens": list(summary.tokens),
         "score": summary.score,
         "seconds": summary.seconds,
+        "note": summary.note,
     }
     return arrays, meta
 
@@ -102,4 +105,5 @@ def summary_of(
         tokens=tuple(meta["tokens"]),
         score=meta["score"],
         seconds=meta["seconds"],
+        note=meta.get("note", ""),  # entries of older versions have none
     )

@@ -142,6 +142,8 @@ def test_sub_words_are_shown_on_demand(drawn):
     button.click()
     expect(page.locator(".part .word")).to_have_text(WORDS)
     expect(page.get_by_role("button", name="Hide sub-words")).to_have_attribute("aria-expanded", "true")
+    words(page, "alone").nth(2).click()
+    expect(page.locator(".part[data-chosen] .word")).to_have_text(["dog"])
 
 
 def test_a_link_brings_everything_back_and_other_pages_keep_it(drawn):

@@ -305,3 +305,13 @@ def test_the_text_branch_ends_with_its_end_token(store):
     assert found.row == 4
     assert found.content.tolist() == [False, True, True, True, False]
     assert "legrad" not in found.pooled
+    assert found.note == ""
+
+
+@pytest.mark.parametrize("branch", ["image", "text"])
+def test_a_text_that_is_cut_is_said_to_be(store, branch):
+    request = request_for(Target("cat " * 14), Target("cat " * 15), branch=branch)
+    computed = compute(request, store)
+    kept = layers.stored(request, store, tiny_model().info)
+    for fits, cut in (computed, kept):
+        assert fits.note == "" and "reads 14 tokens" in cut.note

@@ -178,6 +178,12 @@ def test_a_text_that_is_longer_than_the_model_reads_says_so(tmp_path):
     assert said == [False, True, True]
 
 
+def test_one_word_is_not_said_to_be_the_same_everywhere(tmp_path):
+    request = Request(picture(), (Target("cat"),), ("rollout",), branch="text")
+    (found,) = ask(request, Store(tmp_path, shipped=None), loaded=tiny_model()).maps
+    assert found.content.sum() == 1 and found.note == ""
+
+
 def test_a_difference_of_equal_texts_is_zero(tmp_path):
     request = Request(picture(), (Target(CAT, "difference", minus=CAT),), tuple(GRADIENT_METHODS))
     found = ask(request, Store(tmp_path, shipped=None), loaded=tiny_model())

@@ -121,6 +121,7 @@ def _panel(panel: Panel, put: Callable[[np.ndarray], dict[str, Any]]) -> dict[st
         "row": summary.row,
         "content": np.flatnonzero(summary.content).tolist(),
         "score": summary.score,
+        "note": summary.note,
         "pooled": {name: put(values) for name, values in summary.pooled.items()},
         "shares": {name: put(values) for name, values in summary.shares.items()},
         "entropy": put(summary.entropy),

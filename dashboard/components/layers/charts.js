@@ -5,7 +5,7 @@ const CHART_HEIGHT = 170;
 
 // A plot with layers along x. parts(x, y): its marks.
 function plotOf(panel, width, high, label, parts) {
-  const inner = { width: width - MARGIN.left - MARGIN.right, height: CHART_HEIGHT - MARGIN.top - MARGIN.bottom };
+  const inner = { width: Math.max(width - MARGIN.left - MARGIN.right, 1), height: CHART_HEIGHT - MARGIN.top - MARGIN.bottom };
   const step = inner.width / depthOf(panel);
   const x = (block) => MARGIN.left + (block + 0.5) * step;
   const y = (value) => MARGIN.top + inner.height * (1 - value / (high || 1));

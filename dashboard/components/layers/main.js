@@ -155,6 +155,7 @@ function panelOf(app, panel, place, quantity) {
   }
   const actions = { layer: (layer) => change(app, { layer: Number(layer) }),
     head: (head) => change(app, { head: app.view.head === head ? "mean" : head }) };
+  if (panel.note) panel.element.append(make("p", { class: "note" }, panel.note));
   panel.element.append(...(panel.grid ? picturesOf : wordsOf)(panel, quantity, actions));
   panel.charts = make("div", { class: "charts" });
   panel.element.append(panel.charts);
@@ -223,7 +224,8 @@ function say(app, quantity) {
   if (!panel) return;
   const source = sourceIn(app, panel);
   const block = Math.min(app.view.layer, depthOf(panel));
-  const heads = !quantity.heads ? "" : Number(app.view.head) >= 1 ? `head ${app.view.head}` : `${app.view.head} of ${headsOf(panel)} heads`;
+  const heads = !quantity.heads ? "" : Number(app.view.head) >= 1 ? `head ${app.view.head}`
+    : `${app.view.head === "max" ? "largest" : "mean"} of ${headsOf(panel)} heads`;
   const outside = quantity.sources && panel.outside.length
     ? panel.grid ? `to the class token ${numeral(panel.outside[0])}` : `to start and end ${panel.outside.map(numeral).join(" and ")}` : "";
   const from = quantity.sources ? `from ${sourceText(panel, source)}` : "";

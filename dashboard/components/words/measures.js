@@ -37,13 +37,12 @@ function wordOf(app, measure, place) {
 }
 
 function tokensOf(measure) {
-  const tokens = measure.parts.flat();
-  const top = topOf(tokens.map(([, value]) => value));
-  return make("div", { class: "parts", dir: "auto" }, ...tokens.map(([text, value]) => {
-    const chip = make("span", { class: "part" }, make("span", { class: "word" }, text), make("span", { class: "number" }, numeral(value)));
+  const top = topOf(measure.parts.flat().map(([, value]) => value));
+  return make("div", { class: "parts", dir: "auto" }, ...measure.parts.flatMap((tokens, place) => tokens.map(([text, value]) => {
+    const chip = make("span", { class: "part", "data-of": place }, make("span", { class: "word" }, text), make("span", { class: "number" }, numeral(value)));
     weigh(chip.firstChild, value, top);
     return chip;
-  }));
+  })));
 }
 
 function bodyOf(app, measure) {
@@ -91,6 +90,7 @@ function markWords(app) {
     button.toggleAttribute("data-last", Boolean(app.span) && place === app.span[1]);
     button.toggleAttribute("data-pointed", place === app.pointed);
   }
+  for (const part of app.root.querySelectorAll("[data-of]")) part.toggleAttribute("data-chosen", inside(Number(part.dataset.of), app.span));
 }
 
 // What every measure says of a span, in words.
