@@ -9,7 +9,7 @@ from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.words import CHOICE, Rank, words
 from dashboard.text import plain, shortened
 from dashboard.views import compare_rows, words_maps, words_parts, words_take
-from dashboard.views.words_parts import MOST_WORDS, Parts, Span
+from dashboard.views.words_parts import MOST_WORDS, Parts, named
 
 KINDS = {
     "difference": "Difference",
@@ -101,21 +101,14 @@ def _words(shown: state.State, found: Parts) -> None:
         found.measures,
         words_maps.picture(shown),
         Column(*compare_rows.parts(spec)),
-        {_named(s): (found.text(s), tile) for s, (tile,) in zip(spans, tiles, strict=True)},
-        [Rank(found.text(s), _named(s), share) for s, share in words_maps.ranking(shown, found)],
+        {named(s): (found.text(s), tile) for s, (tile,) in zip(spans, tiles, strict=True)},
+        [Rank(found.text(s), named(s), share) for s, share in words_maps.ranking(shown, found)],
         float(region.mean()) if region is not None else 0.0,
-        {"words": _named(found.chosen) if found.read else shown.words, "region": shown.region},
+        {"words": named(found.chosen) if found.read else shown.words, "region": shown.region},
         {name: getattr(shown, name) for name in DISPLAY},
         key="words",
         on_choice=_chosen,
     )
-
-
-def _named(span: Span | None) -> str:
-    """Words as the state names them."""
-    if span is None:
-        return ""
-    return f"{span[0] + 1}" if span[0] == span[1] else f"{span[0] + 1}-{span[1] + 1}"
 
 
 def _chosen(told: dict) -> None:
@@ -136,6 +129,7 @@ def _grid(shown: state.State, found: Parts) -> None:
         {name: getattr(shown, name) for name in DISPLAY},
         key="words_grid",
         on_display=_display,
+        on_choose=lambda name: state.update(words="" if name == named(found.chosen) else name),
     )
 
 

@@ -14,7 +14,7 @@ from dashboard import gateway
 from dashboard.choices import State
 from dashboard.components.grid import Column, Picture, Row, Tile
 from dashboard.views import compare_rows
-from dashboard.views.words_parts import Parts, Span, lacking
+from dashboard.views.words_parts import Parts, Span, lacking, named
 from engine.types import Failure, Map
 
 PICTURE_SIDE = 640  # pixels of the longer side, as sent to the browser
@@ -85,6 +85,7 @@ def row(shown: State, found: Parts, span: Span | None) -> Row:
         0,
         detail if target.kind == "difference" else "alone",
         result.score if result else None,
+        name=named(span),
         marked=found.chosen is not None and found.chosen[0] <= span[0] and span[1] <= found.chosen[1],
     )
 

@@ -118,6 +118,13 @@ def selected(text: str, count: int) -> Span | None:
     return (first - 1, last - 1) if 1 <= first <= last <= count else None
 
 
+def named(span: Span | None) -> str:
+    """Words as the state names them."""
+    if span is None:
+        return ""
+    return f"{span[0] + 1}" if span[0] == span[1] else f"{span[0] + 1}-{span[1] + 1}"
+
+
 def _spans(count: int, chosen: Span | None) -> list[Span]:
     """Every word by itself, and the selected ones."""
     spans = [(place, place) for place in range(count)]

@@ -57,7 +57,12 @@ def test_a_word_is_read_selected_and_marked_everywhere(drawn):
         assert selected(page, measure) == ["dog"]
     expect(page.locator(".large h4")).to_have_text("dog")  # at once, before the page was told
     page.wait_for_url(re.compile("words=3"))
-    expect(page.locator('.box [role="rowheader"][aria-current="true"] .title')).to_have_text(["dog"])
+    marked = page.locator('.box [role="rowheader"][aria-current="true"] .title')
+    expect(marked).to_have_text(["dog"])
+    page.locator(".box").get_by_role("button", name="airplane", exact=True).click()
+    expect(marked).to_have_text(["airplane"])
+    assert selected(page, "alone") == ["airplane"]
+    expect(page.locator(".large h4")).to_have_text("airplane")
 
 
 def test_dragging_over_neighbours_explains_a_phrase(drawn):

@@ -71,8 +71,8 @@ class Column:
 @dataclass(frozen=True)
 class Row:
     """What a row shows. picture: place in the list of pictures. score: of picture and target, in the unit
-    `measure`. marked: whether it is selected elsewhere. thumbnail: address of a small picture of the target,
-    where that is an image."""
+    `measure`. marked: whether it is selected. name: what a click on its label tells, '' for nothing.
+    thumbnail: address of a small picture of the target, where that is an image."""
 
     label: str
     picture: int
@@ -80,6 +80,7 @@ class Row:
     score: float | None = None
     marked: bool = False
     measure: str = "cosine"
+    name: str = ""
     thumbnail: str = ""
 
 
@@ -115,17 +116,26 @@ def grid(
     display: Mapping[str, Any],
     key: str,
     on_display: Callable[[dict[str, Any]], None] | None = None,
+    on_choose: Callable[[str], None] | None = None,
 ) -> None:
     """Draw `tiles[row][column]` with the options named in DISPLAY.
 
     on_display is called with all options when the person changed some; they come from the browser, so check
     them. Options that come back unchanged in the next `display` are not sent again: nothing is redrawn.
-    Without on_display there is no toolbar: the grid follows another's options.
+    Without on_display there is no toolbar: the grid follows another's options. on_choose is called with the
+    name of the row whose label was clicked.
     """
     sent = exchange(key, "display", {name: display[name] for name in DISPLAY}, on_display)
     options = {"display": sent.values, "revision": sent.revision, "toolbar": on_display is not None}
     data = payload(pictures, columns, rows, tiles) | options
-    _component(data=data, key=key, on_display_change=sent.changed)
+    names = {row.name for row in rows if row.name}
+
+    def chosen() -> None:
+        told = st.session_state[key].chosen
+        if on_choose is not None and isinstance(told, str) and told in names:
+            on_choose(told)
+
+    _component(data=data, key=key, on_display_change=sent.changed, on_chosen_change=chosen)
 
 
 def payload(

@@ -4,13 +4,14 @@ const TOLD_AFTER = 500; // milliseconds of rest before the page is told of a dis
 const MOST_PIXELS = 32e6; // of the canvas; a larger grid is drawn coarser
 const mounted = new WeakMap();
 
-export default function ({ data, parentElement, setStateValue }) {
+export default function ({ data, parentElement, setStateValue, setTriggerValue }) {
   let grid = mounted.get(parentElement);
   if (!grid || !parentElement.contains(grid.root)) {
     grid = mount(parentElement);
     mounted.set(parentElement, grid);
   }
   grid.tell = (display) => setStateValue("display", display);
+  grid.choose = (name) => setTriggerValue("chosen", name);
   update(grid, data);
 }
 
@@ -20,6 +21,10 @@ function mount(parent) {
     box: root.querySelector(".box"), sheet: make("canvas", { class: "sheet", "aria-hidden": "true" }),
     view: { x: 0, y: 0, zoom: 1 }, spot: null, pinned: null, tiles: [], pictures: new Map(), revision: 0,
     timer: 0, frame: 0 };
+  grid.box.addEventListener("click", (event) => {
+    const label = event.target.closest("[data-row-name]");
+    if (label) grid.choose(label.dataset.rowName);
+  });
   new ResizeObserver(() => repaint(grid)).observe(grid.box);
   return grid;
 }
@@ -105,7 +110,7 @@ function layOut(grid) {
   grid.box.dataset.few = String(across <= 2);
   for (const tile of grid.tiles) if (tile.values) listen(tile, actionsOf(grid));
   const again = focused.tile ? `[data-tile="${focused.tile}"]` : focused.value ? `[data-value="${focused.value}"]`
-    : focused.name ? `[data-name="${focused.name}"]` : null;
+    : focused.name ? `[data-name="${focused.name}"]` : focused.rowName ? `[data-row-name="${focused.rowName}"]` : null;
   if (again) root.querySelector(again)?.focus({ preventScroll: true });
   look(grid, grid.view);
 }

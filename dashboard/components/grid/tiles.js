@@ -9,7 +9,9 @@ function scoreText(value) {
 function headOf(entry, kind) {
   return make("div", { class: `head ${kind}`, role: kind === "top" ? "columnheader" : "rowheader",
     "data-marked": entry.marked || undefined, "aria-current": entry.marked ? "true" : undefined },
-    make("div", { class: "title", dir: "auto", title: entry.label }, entry.label),
+    entry.name ? make("button", { type: "button", class: "title", dir: "auto", title: entry.label, "data-row-name": entry.name,
+      "aria-pressed": String(entry.marked) }, entry.label)
+      : make("div", { class: "title", dir: "auto", title: entry.label }, entry.label),
     entry.thumbnail ? make("img", { class: "thumbnail", src: entry.thumbnail, alt: "" }) : null,
     entry.detail ? make("div", { class: "detail", title: entry.detail }, entry.detail) : null,
     entry.evidence ? make("div", { class: "evidence", title: entry.meaning }, entry.evidence) : null,
