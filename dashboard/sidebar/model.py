@@ -69,7 +69,7 @@ def _asked(asked: str, model: str, weights: str) -> None:
     if asked in (BUNDLED, NONE):
         state.update(**{model: asked, weights: ""})
     else:
-        notes.say(model, f"Choose the weights of {asked} below.")
+        notes.say(model, f"{asked} needs weights: give a tag or a file.")
 
 
 def _weighed(chosen: str, model: str, weights: str, asked: str) -> None:

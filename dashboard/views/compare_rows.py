@@ -195,7 +195,9 @@ def _lacking(job: Job | None) -> Tile:
     if job.state == "failed":
         return Tile(reason=job.error)
     total = job.progress.total
-    return Tile(waiting=progress.stage(job), progress=job.progress.done / total if total else 0.0)
+    if not total:  # the panel says for what; the cards are not drawn again before there is more to see
+        return Tile(waiting="Waiting")
+    return Tile(waiting=progress.stage(job), progress=job.progress.done / total)
 
 
 def _another(line: Line, found: Sequence[Line]) -> Line | None:

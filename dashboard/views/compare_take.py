@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from dashboard.choices import State
 from dashboard.views.compare_rows import Line
 from engine.types import Target
 
+OUT = "maps"  # the folder that a copied command writes to; several commands have one each
 CLASSES = "classes.txt"  # where the command line keeps a list of choices
 
 
@@ -37,17 +39,32 @@ def draw(shown: State, found: Sequence[Line]) -> None:
             width="stretch",
         )
         st.caption(
-            "The figure is drawn with the options of the toolbar. The maps are as the methods gave them."
+            "The figure has the colours, the scale and the threshold of the toolbar. The maps are as the "
+            "methods gave them."
         )
     with st.popover("Copy as", icon=":material/content_copy:"):
         shell, python, bibtex = st.tabs(["Command line", "Python", "BibTeX"])
-        file = gateway.collection.file_name(shown)
-        targets = tuple({line.target.label: line.target for line in found}.values())
-        others = _files_of_others(shown)
         specs = found[0].explanation.specs
-        shell.code(command_line(shown, file, targets, specs, others), language="bash", wrap_lines=True)
-        python.code(python_code(shown, file, targets, specs, others), language="python", wrap_lines=True)
+        commands, programs = copies(found)
+        shell.code("\n".join(commands), language="bash", wrap_lines=True)
+        python.code("\n".join(programs), language="python", wrap_lines=True)
         bibtex.code(references(specs), language="latex", wrap_lines=True)
+
+
+def copies(found: Sequence[Line]) -> tuple[list[str], list[str]]:
+    """What repeats the rows: a command, and Python, for each image and model of theirs."""
+    parts: dict[State, list[Line]] = {}
+    for line in found:
+        parts.setdefault(replace(line.state, prompts=()), []).append(line)
+    commands, programs = [], []
+    for number, (shown, lines) in enumerate(parts.items(), start=1):
+        targets = tuple({line.target.label: line.target for line in lines}.values())
+        asked = (targets, lines[0].explanation.specs, _files_of_others(shown))
+        file = gateway.collection.file_name(shown)
+        out = OUT if len(parts) == 1 else f"{OUT}-{number}"
+        commands.append(command_line(shown, file, *asked, out=out))
+        programs.append(python_code(shown, file, *asked))
+    return commands, programs
 
 
 def _files_of_others(shown: State) -> dict[str, str]:
@@ -60,10 +77,15 @@ def _files_of_others(shown: State) -> dict[str, str]:
 
 
 def command_line(
-    shown: State, file: str, targets: Sequence[Target], specs: Sequence[str], others: Mapping[str, str]
+    shown: State,
+    file: str,
+    targets: Sequence[Target],
+    specs: Sequence[str],
+    others: Mapping[str, str],
+    out: str = OUT,
 ) -> str:
     """The command that computes the same maps of one image, safe to paste into a shell. others: the files of
-    targets that are images, by label."""
+    targets that are images, by label. out: the folder that it writes to."""
     words = ["python", "-m", "engine", "explain", file]
     texts = [target for target in targets if target.image is None]
     for target in texts:
@@ -83,7 +105,7 @@ def command_line(
         words += ["--pretrained", shown.pretrained]
     if shown.resize != State.resize:
         words += ["--resize", shown.resize]
-    command = shlex.join([*words, "--out", "maps", "--png"])
+    command = shlex.join([*words, "--out", out, "--png"])
     if "class" not in kinds:
         return command
     return f"printf '%s\\n' {shlex.join(kinds['class'].classes)} > {CLASSES}\n{command}"

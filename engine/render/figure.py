@@ -52,12 +52,13 @@ def figure_png(
         raise SidelightError("There is no map to draw; ask for a method first.")
     fields = {column: _fields(rows, column, scale_mode, signed) for column in columns}
     page = Page(given, len(rows), len(columns), dpi)
+    several = len({one.model.id for one in given}) > 1
     for x, (spec, branch) in enumerate(columns, start=1):
         title = (titles or {}).get(spec, spec) + (" (words)" if branch == "text" else "")
         page.write(title, *page.above(x), 7.5, wrap=28)
     for y, (one, target) in enumerate(rows):
         page.write(target.label, GAP + LABEL / 2, page.top(y) + page.tall / 2, 8, wrap=19)
-        _picture(page, y, one, target)
+        _picture(page, y, one, target, f"{one.model.id}: " if several else "")
         for x, (spec, branch) in enumerate(columns, start=1):
             found = one.get(spec, target.label, branch)
             if not isinstance(found, Map):
@@ -100,8 +101,9 @@ def _content(found: Map) -> np.ndarray:
     return found.values if found.content is None else found.values[found.content]
 
 
-def _picture(page: Page, y: int, one: Explanation, target: Target) -> None:
-    """The plain picture with a frame around what the model saw, and the model's score below."""
+def _picture(page: Page, y: int, one: Explanation, target: Target, whose: str) -> None:
+    """The plain picture with a frame around what the model saw, and the model's score below. whose: said of
+    the score."""
     pixels, seen = page.shrunk(one)
     axes = page.axes(0, y)
     axes.imshow(pixels)
@@ -111,7 +113,7 @@ def _picture(page: Page, y: int, one: Explanation, target: Target) -> None:
         axes.plot(*(np.array(line) - 0.5 for line in corners), color="white", linewidth=0.8)
     scores = {m.score for m in one.maps if m.target == target.label}
     if scores:
-        page.write(f"score {min(scores):.3f}", *page.below(0, y, 0.08), 6)
+        page.write(f"{whose}score {min(scores):.3f}", *page.below(0, y, 0.08), 6)
 
 
 def _tile(

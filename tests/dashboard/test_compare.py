@@ -149,6 +149,21 @@ def test_command_line_is_one_that_the_engine_understands():
     assert (arguments.model, arguments.resize) == ("bundled", "fit")
 
 
+def test_every_model_of_a_grid_has_its_command_and_rows_for_contrast_have_none_of_their_own(stand_in):
+    shown = State(methods=SPECS, rows="models", second_model="ViT-B-32", second_pretrained="b.pt")
+    commands, programs = compare_take.copies(compare_rows.lines(shown))
+    asked = [parser().parse_args(shlex.split(command)[3:]) for command in commands]
+    assert [(one.model, one.pretrained, one.out.name) for one in asked] == [
+        ("bundled", None, "maps-1"),
+        ("ViT-B-32", "b.pt", "maps-2"),
+    ]
+    assert all(one.prompt == ["a dog", "a cat"] for one in asked)
+    assert "pretrained='b.pt'" not in programs[0] and "pretrained='b.pt'" in programs[1]
+    (command,), _ = compare_take.copies(compare_rows.lines(State(methods=SPECS, contrast=True)))
+    one = parser().parse_args(shlex.split(command)[3:])
+    assert one.prompt == ["a dog", "a cat", "a bus", "lorem"] and one.out.name == "maps"
+
+
 def test_python_code_means_the_same(stand_in):
     code = compare_take.python_code(State(), "a'b.png", [Target(NASTY)], ["grad_eclip(heads='single')"], {})
     literals = {node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)}

@@ -139,7 +139,7 @@ def test_a_model_is_taken_once_it_has_weights(opened):
     test = opened("compare")
     field(test.selectbox, "Model").set_value("ViT-B-16").run()
     assert "model" not in link(test)
-    assert "Choose the weights of ViT-B-16" in written(test)
+    assert "ViT-B-16 needs weights" in written(test)
     field(test.text_input, "Weights").set_value("nowhere").run()
     assert "model" not in link(test)
     assert "nowhere" in written(test)

@@ -295,6 +295,18 @@ def test_figure_is_of_print_resolution_and_grows_with_the_grid():
     assert small.width == large.width and large.height > 2 * small.height
 
 
+def test_figure_says_which_of_several_models_a_row_is_of(monkeypatch):
+    written = []
+    monkeypatch.setattr(page.Page, "write", lambda self, text, *place, **how: written.append(text))
+    one = explanation()
+    figure_png([one, replace(one, model=replace(one.model, id="ViT-B-32/mine"))], dpi=60)
+    scores = [text for text in written if "score" in text]
+    assert [text.partition(": ")[0] for text in scores] == [one.model.id] * 2 + ["ViT-B-32/mine"] * 2
+    written.clear()
+    figure_png(one, dpi=60)
+    assert all(text.startswith("score ") for text in written if "score" in text)
+
+
 def test_figure_shows_its_maps():
     one = explanation()
     blank = replace(one, maps=tuple(replace(m, values=np.zeros_like(m.values)) for m in one.maps))
