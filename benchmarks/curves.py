@@ -30,8 +30,8 @@ from engine.images import load
 from engine.methods.batching import inputs_per_pass
 from engine.models import Model, wrap
 from engine.models import load as load_model
+from engine.precision import exact_float32
 from engine.store import Entry, canonical
-from engine.trace import exact_float32
 from engine.types import Request, Target
 
 METHODS = (

@@ -26,10 +26,11 @@ import torch
 import engine.methods  # noqa: F401  registers them
 from engine.compute import Question, Refused, relevances
 from engine.models import Model, wrap
+from engine.precision import exact_float32
 from engine.registry import ALL, METHODS, Spec
 from engine.specs import parse
 from engine.templates import ensemble
-from engine.trace import Trace, exact_float32, record
+from engine.trace import Trace, record
 
 PROMPTS = ("a photo of a dog", "a red bicycle", "two children on a beach", "a cup of coffee on a table")
 LAST_BLOCK_BUDGET, SINGLE_PASS_BUDGET = 1.3, 1.3

@@ -139,8 +139,8 @@ def _computed(
 ) -> Iterator[tuple[Tile, Map | Failure]]:
     """Every lacking tile with its map or failure, as they are computed."""
     from engine.compute import Refused, relevances
+    from engine.precision import exact_float32
     from engine.questions import image_question, text_question
-    from engine.trace import exact_float32
 
     prepared = images.prepare(request.image, model.info.preprocess, request.resize)
     for branch in dict.fromkeys(tile.branch for tile in lacking):

@@ -55,8 +55,8 @@ def compute(
     """
     from engine.compute import plain_scores
     from engine.models import load
+    from engine.precision import exact_float32
     from engine.questions import image_question
-    from engine.trace import exact_float32
 
     store = store or default_store()
     targets = checked_targets(request)

@@ -14,7 +14,19 @@ ROOT = Path(__file__).resolve().parent.parent
 # Parts of the engine, lowest first. A part may import its own row and the rows above it in this table.
 ROWS = (
     ("types",),
-    ("images", "store", "render", "encoder", "trace", "words", "phrases", "metrics", "metadata", "templates"),
+    (
+        "images",
+        "store",
+        "render",
+        "encoder",
+        "trace",
+        "precision",
+        "words",
+        "phrases",
+        "metrics",
+        "metadata",
+        "templates",
+    ),
     ("registry",),
     ("methods", "adapters", "specs"),
     ("specs", "catalog", "models", "compute", "questions", "zeroshot", "randomised"),

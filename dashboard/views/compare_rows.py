@@ -58,7 +58,7 @@ def lines(shown: State, ranked: Ranking | None = None) -> tuple[Line, ...]:
         found = []
         for place, asked in enumerate(compare_ranking.images(shown)):
             targets = ranked.targets(place) if ranked else gateway.targets.texts(asked)[:1]
-            found += _lines(asked, targets, asked.image)
+            found += _lines(asked, targets, "your upload" if asked.upload else asked.image)
         return tuple(found)
     targets = ranked.targets(0) if ranked else gateway.targets.texts(shown)
     targets = (*targets, *gateway.targets.like(shown).values())

@@ -15,10 +15,10 @@ from engine.curves.scorer import HiddenScorer, Readout
 from engine.curves.types import IMAGENET, CurveRequest, Protocol
 from engine.metrics.curve import counts, curves, kept
 from engine.models import Model
+from engine.precision import exact_float32
 from engine.questions import image_question
 from engine.store import Store
 from engine.tiles import Tile
-from engine.trace import exact_float32
 from engine.types import Cancelled, Explanation, Map, Progress, Target
 from engine.zeroshot import imagenet_weights
 

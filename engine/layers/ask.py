@@ -132,7 +132,7 @@ def _computed(
     request: Request, model: Model, target: Target, store: Store, say: Callable[[str], None]
 ) -> Summary:
     from engine.layers import measures
-    from engine.trace import exact_float32
+    from engine.precision import exact_float32
     from engine.words import unread
 
     started = time.perf_counter()

@@ -22,11 +22,11 @@ from engine.metrics.fidelity import infidelity, max_sensitivity, mu_fidelity
 from engine.metrics.road import road
 from engine.metrics.saco import saco
 from engine.models import Model
+from engine.precision import exact_float32
 from engine.questions import image_question
 from engine.render.scales import enlarge
 from engine.runs.subject import Subject
 from engine.specs import parse
-from engine.trace import exact_float32
 from engine.types import Map, Request
 
 PATCHES = Protocol()  # of every metric here but the curves: patches, mean colour, cosine

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from engine.encoder import fused_attention, join_heads, pick, row_logits, row_mix, split_heads
-from engine.trace import exact_float32, record
+from engine.precision import exact_float32
+from engine.trace import record
 from tests.engine.tiny import PROMPTS, pixels, tiny_clip, tiny_model
 
 

@@ -10,8 +10,8 @@ import torch
 from engine import images
 from engine.encoder import pick
 from engine.metrics.curve import area, counts, curves, ranks
+from engine.precision import exact_float32
 from engine.templates import ensemble
-from engine.trace import exact_float32
 from engine.types import Image
 from tests.golden.first_methods import unit
 from tests.golden.folder import Case

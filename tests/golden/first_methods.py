@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from engine import images
-from engine.trace import exact_float32, record
+from engine.precision import exact_float32
+from engine.trace import record
 from tests.golden.folder import Case
 from tests.golden.recipes import (
     COSINE,

@@ -9,7 +9,8 @@ import torch
 
 from engine.methods.bottleneck import authors_text
 from engine.methods.perturbation import masked_relevance
-from engine.trace import exact_float32, record
+from engine.precision import exact_float32
+from engine.trace import record
 from tests.golden.first_methods import pixels, unit
 from tests.golden.folder import Case
 from tests.golden.recipes import COSINE, MAP, maps, recipe, rows

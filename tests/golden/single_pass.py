@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from engine.methods.surgery import token_features
+from engine.precision import exact_float32
 from engine.templates import ensemble, surgery
-from engine.trace import exact_float32, record
+from engine.trace import record
 from engine.types import Target
 from tests.golden.first_methods import pixels
 from tests.golden.folder import Case
