@@ -82,7 +82,8 @@ def subject_of(
         name: MEANINGLESS if name == "meaningless" else unrelated_prompt(item, vocabulary, request.seed)
         for name in extras
     }
-    added = tuple(map(Target, wanted.values()))
+    # Asked for in the way of the image's own, so that what differs is the text alone.
+    added = tuple(Target(text, targets[0].kind) for text in wanted.values())
     specs = specs_of(request)
     asked = Request(
         image, targets, specs, request.model, request.pretrained, request.resize, device=request.device
@@ -107,7 +108,10 @@ def subject_of(
                 explain(replace(asked, targets=added, specs=mixing), store, cancelled=cancelled, loaded=model)
             )
     explanation = explain(asked, store, cancelled=cancelled, loaded=model)
-    found = {name: {m.spec: m for e in more for m in e.maps if m.target == wanted[name]} for name in wanted}
+    labels = dict(zip(wanted, (target.label for target in added), strict=True))
+    found = {
+        name: {m.spec: m for e in more for m in e.maps if m.target == label} for name, label in labels.items()
+    }
     return Subject(
         request=request,
         item=item,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+import engine
 from engine.curves import Protocol
 from engine.metrics.localisation import pointing_game
 from engine.randomised import randomised
@@ -94,6 +95,20 @@ def test_asking_for_an_unrelated_prompt_changes_no_other_metric(pictures, store,
     assert found == pytest.approx(
         {r.spec: r.value for r in plain}, rel=1e-5
     )  # batched gradients round otherwise
+
+
+def test_an_unrelated_prompt_is_asked_for_as_the_images_own(pictures, store, monkeypatch):
+    targets = []
+
+    def explain(request, *more, **how):
+        targets.extend(request.targets)
+        return engine.explain(request, *more, **how)
+
+    monkeypatch.setattr("engine.runs.subject.explain", explain)
+    item = replace(open_set(str(pictures)).items[0], extra={"class": 0})
+    rows = measure(asked(pictures, ("text_specificity",)), item, VOCABULARY, tiny_model(), store).rows
+    assert "clip_surgery" in {r.spec for r in rows}  # Grad-ECLIP's map of templates is zero here
+    assert {target.kind for target in targets} == {"ensemble"} and len(set(targets)) == 2
 
 
 def test_a_run_over_a_set_with_a_broken_image(pictures, tmp_path, monkeypatch):
