@@ -9,11 +9,11 @@ if str(HERE.parent) not in sys.path:  # Streamlit puts only this file's folder t
 
 import streamlit as st  # noqa: E402  after the path is set
 
-from dashboard import frame, gateway, navigation  # noqa: E402
+from dashboard import frame, gateway, navigation, pages  # noqa: E402
 
 st.set_page_config(
     page_title="Sidelight", page_icon=str(HERE / "icon.png"), layout="wide", initial_sidebar_state=330
 )
 frame.look()
-frame.draw(*navigation.chosen())
+frame.draw(*navigation.chosen(pages.pages()))
 gateway.models.warm_up()
