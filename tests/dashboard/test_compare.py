@@ -74,6 +74,11 @@ def test_rows_are_prompts_and_on_request_two_for_contrast(stand_in):
     assert [line.own for line in lines] == [True, True, False, False]
 
 
+def test_a_row_of_an_upload_is_not_named_after_the_image_before_it(stand_in):
+    lines = compare_rows.lines(State(methods=SPECS, rows="images", image="s1", upload="a" * 64))
+    assert [line.detail for line in lines] == ["your upload"]
+
+
 def test_rows_may_be_models_prompt_by_prompt(stand_in):
     shown = State(methods=SPECS, rows="models", second_model="ViT-B-32", second_pretrained="openai")
     lines = compare_rows.lines(shown)
