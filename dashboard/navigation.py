@@ -9,6 +9,7 @@ from streamlit.navigation.page import StreamlitPage
 
 COMPARE, LAYERS, WORDS, CURVES = "compare", "layers", "words", "curves"
 GALLERY, BENCHMARK, METHODS = "gallery", "benchmark", "methods"
+OF_AN_IMAGE = (COMPARE, LAYERS, WORDS, CURVES)
 _PAGES = "pages"  # of this session, which `go` may ask for
 
 

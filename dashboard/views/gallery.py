@@ -1,4 +1,4 @@
-"""Gallery: the image sets as thumbnails; a click opens an image on the Compare page."""
+"""Gallery: the image sets as thumbnails; a click opens an image on the page of one's choice."""
 
 from __future__ import annotations
 
@@ -37,15 +37,24 @@ def page() -> None:
     )
     chosen = gateway.collection.image_set(shown.image_set)
     _about(chosen)
-    wanted = st.text_input(
-        "Filter",
-        key="gallery_filter",
-        placeholder="Filter by prompt, object or name",
-        icon=":material/search:",
-        label_visibility="collapsed",
-        live=True,
-        persist_state="session",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        wanted = st.text_input(
+            "Filter",
+            key="gallery_filter",
+            placeholder="Filter by prompt, object or name",
+            icon=":material/search:",
+            live=True,
+            persist_state="session",
+        )
+        opens = st.segmented_control(
+            "A click opens an image on",
+            navigation.OF_AN_IMAGE,
+            default=navigation.COMPARE,
+            required=True,
+            format_func=str.capitalize,
+            key="gallery_opens",
+            persist_state="session",
+        )
     found = [item for item in chosen.items if matches(item, wanted or "")]
     if not found:
         st.info(plain(f"No image of {chosen.title} has “{wanted}” in its prompts, objects or name."))
@@ -53,7 +62,7 @@ def page() -> None:
     picked = _wall(_on_page(found), chosen, shown)
     if picked is not None:
         state.update(image_set=chosen.name, image=picked, upload="")
-        navigation.go(navigation.COMPARE)
+        navigation.go(opens)
 
 
 def matches(item: Item, wanted: str) -> bool:

@@ -159,6 +159,11 @@ def test_the_gallery_filters_and_opens_an_image(visit: Visit):
     wall.get_by_role("button").click()
     expect(prompts(page)).to_have_value("a lollipop\na lobster")
     arrives(page, image=["scene-01"])
+    page.get_by_role("link", name="Gallery").click()
+    page.get_by_role("radio", name="Words").click()
+    wall.get_by_role("button").click()
+    page.wait_for_url(re.compile("/words"))
+    arrives(page, image=["scene-01"])
 
 
 def test_what_a_person_types_is_shown_as_it_is(visit: Visit):
