@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from engine.curves import check_classes
 from engine.datasets import Item
 from engine.models import Model
 from engine.runs.catalog import DEFAULT, METRICS, checked
@@ -32,10 +33,12 @@ def measure(
     """
     from engine.models import load
     from engine.runs import measure_maps, measure_passes, measure_sanity
-    from engine.runs.subject import subject_of
+    from engine.runs.subject import subject_of, targets_of
 
     wanted = checked(request.metrics) or DEFAULT
     groups = {METRICS[name].group for name in wanted}
+    if "curves" in groups:  # before the maps, which would be in vain
+        check_classes(request.protocol, targets_of(item, request.targets))
     model = model or load(request.model, request.pretrained, request.device)
     extras = [extra for name, extra in EXTRAS.items() if name in wanted]
     subject = subject_of(request, item, vocabulary, model, store or default_store(), extras, cancelled)

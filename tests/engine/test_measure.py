@@ -130,6 +130,13 @@ def test_an_image_without_prompts_is_a_problem(pictures, store):
         measure(asked(pictures), item, VOCABULARY, tiny_model(), store)
 
 
+def test_an_image_without_a_class_costs_no_map(pictures, store, monkeypatch):
+    monkeypatch.setattr("engine.runs.subject.explain", lambda *_, **__: pytest.fail("maps were computed"))
+    request = replace(asked(pictures), protocol=Protocol(score="top-1", classes=("a whale", "a crab")))
+    with pytest.raises(SidelightError, match="'a cat' is none of the 2 classes"):
+        measure(request, open_set(str(pictures)).items[0], VOCABULARY, tiny_model(), store)
+
+
 def test_an_oracle_map_is_best_at_localisation_and_its_inverse_worst():
     region = np.zeros((64, 64), bool)
     region[16:48, 32:64] = True
