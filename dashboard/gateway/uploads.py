@@ -29,12 +29,15 @@ def read(digest: str) -> bytes | None:
 
 
 def forget(digest: str) -> int:
-    """Remove an upload and all maps of it; how many maps there were."""
+    """Remove an upload and all maps of it; how many maps there were. SidelightError names what is left."""
     from engine.store import default_store
 
     kept().forget(digest)
     image.clear(digest)
-    return default_store().forget(digest)
+    try:
+        return default_store().forget(digest)
+    except SidelightError as error:
+        raise SidelightError(f"The image is forgotten, but maps of it may be left. {error}") from error
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dashboard import gateway
 from dashboard.uploads import Uploads
 from engine.types import SidelightError
 
@@ -52,6 +53,17 @@ def test_a_folder_that_keeps_the_file_is_named_in_a_sentence(tmp_path, monkeypat
     monkeypatch.setattr("pathlib.Path.unlink", refuse)
     with pytest.raises(SidelightError, match="Read-only file system"):
         uploads.forget(DIGEST)
+
+
+def test_maps_that_cannot_be_removed_are_named_and_the_image_is_gone(tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("SIDELIGHT_CACHE", str(tmp_path / "file"))
+    kept = Uploads(tmp_path / "uploads")
+    monkeypatch.setattr(gateway.uploads, "kept", lambda: kept)
+    kept.keep(DIGEST, b"picture")
+    with pytest.raises(SidelightError, match=r"forgotten, but maps of it may be left. The cache folder"):
+        gateway.uploads.forget(DIGEST)
+    assert not kept.has(DIGEST)
 
 
 @pytest.mark.parametrize("name", ["", "../x", DIGEST.upper(), DIGEST + "/", DIGEST[:-1], DIGEST + "\n"])
