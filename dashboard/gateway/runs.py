@@ -16,6 +16,7 @@ import streamlit as st
 from dashboard.gateway import collection
 
 if TYPE_CHECKING:
+    from engine.curves import Protocol
     from engine.datasets import Item
     from engine.runs import Estimate, Published, RunRequest, RunResult, RunStatus
 
@@ -62,6 +63,15 @@ def listed() -> tuple[Listed, ...]:
                 Listed(file.parent.name, read(file.parent), status(file.parent.name), file.stat().st_mtime)
             )
     return tuple(sorted(there, key=lambda run: -run.began))
+
+
+def unusual_protocol(run: Listed) -> Protocol | None:
+    """How a run makes its curves, where that is not the usual way."""
+    from engine.curves import Protocol
+    from engine.runs import request_of
+
+    protocol = request_of(run.manifest).protocol
+    return None if protocol == Protocol() else protocol
 
 
 def status(id: str) -> RunStatus:

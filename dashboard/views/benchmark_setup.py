@@ -10,7 +10,7 @@ from dashboard import faults, fields, gateway, notes, progress, state
 from dashboard.sidebar import methods as method_list
 from dashboard.sidebar import model as model_list
 from dashboard.text import plain
-from dashboard.views import benchmark_metrics
+from dashboard.views import benchmark_metrics, curves_protocol
 from dashboard.views import benchmark_text as text
 from engine.types import SidelightError
 
@@ -146,6 +146,8 @@ def _earlier() -> None:
         done = f"{run.status.done} of {text.count(run.status.total, 'image')}"
         if gateway.benchmark.is_active(run.id):
             done += ", running"
+        protocol = gateway.runs.unusual_protocol(run)
+        curves = f" · curves: {curves_protocol.described(protocol)}" if protocol else ""
         with st.container(
             horizontal=True,
             vertical_alignment="center",
@@ -154,7 +156,7 @@ def _earlier() -> None:
         ):
             st.markdown(
                 f"**{plain(about['set']['title'])}** &ensp; {done} · {text.count(methods, 'method')} · "
-                f"{text.count(len(about['metrics']), 'metric')} · {plain(about['model'])} · "
+                f"{text.count(len(about['metrics']), 'metric')} · {plain(about['model'])}{curves} · "
                 f":gray[{text.when(run.began)}]"
             )
             st.button("Open", key=f"open {run.id}", on_click=_open, args=(run.id,))

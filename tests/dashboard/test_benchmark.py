@@ -190,6 +190,9 @@ def test_a_run_has_the_chosen_protocol(opened, measured):
         11,
         ("a dog", "a red wall"),
     )
+    a_run()
+    listed = written(opened("benchmark", **ASKED))
+    assert listed.count("curves: blur, patches, 10 steps, probability") == listed.count("curves:") == 1
     command = benchmark_take.command_line(found.request, found.manifest)
     assert "--fill blur --steps 10 --score probability --classes classes.txt" in command
 
