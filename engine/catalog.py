@@ -136,7 +136,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         config = {"model_cfg": config}
     if not _is_config(config):
         raise SidelightError(
-            f"{str(path)!r} is not an open_clip model config (JSON with embed_dim, vision_cfg and text_cfg)."
+            f"{path.name!r} is not an open_clip model config (JSON with embed_dim, vision_cfg and text_cfg)."
         )
     return config
 

@@ -159,7 +159,7 @@ VISION = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
 )
 def test_a_config_that_cannot_be_meant_is_one_sentence(config, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps(config))
-    with pytest.raises(SidelightError, match=r"mine.json' is not an open_clip model config"):
+    with pytest.raises(SidelightError, match=r"^'mine.json' is not an open_clip model config"):
         catalog.describe(str(tmp_path / "mine.json"), "any")
 
 
