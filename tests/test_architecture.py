@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,32 @@ def violations(root: Path) -> list[str]:
 
 def test_imports_run_one_way():
     assert violations(ROOT) == []
+
+
+def circle(root: Path) -> list[str]:
+    """Modules of the dashboard that import each other in a circle, in order; annotations count too."""
+    names = {module_name(path, root): path for path in sorted((root / "dashboard").rglob("*.py"))}
+    # A module names its own package to reach those beside it.
+    graph = {
+        name: {other for other in imports(path, root) & names.keys() if not name.startswith(f"{other}.")}
+        for name, path in names.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1]
+    return []
+
+
+def test_no_module_of_the_dashboard_imports_what_imports_it():
+    assert circle(ROOT) == []
+
+
+def test_a_planted_circle_is_found(tmp_path):
+    (tmp_path / "dashboard").mkdir()
+    (tmp_path / "dashboard" / "a.py").write_text("from dashboard.b import B")
+    (tmp_path / "dashboard" / "b.py").write_text("if TYPE_CHECKING:\n    from dashboard.a import A")
+    assert set(circle(tmp_path)) == {"dashboard.a", "dashboard.b"}
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from dashboard.views import benchmark_text as text
 from dashboard.views.benchmark_look import CONTROL, GRID, LOOKED, METHOD, ROW, Drawn, colour_of, look
 
 if TYPE_CHECKING:
-    from dashboard.views.benchmark_results import View
+    from dashboard.views.benchmark_view import View
     from engine.runs import Estimate
 
 WRAP, LINE = 30, 18  # characters in a line of an axis's title, and its height in pixels

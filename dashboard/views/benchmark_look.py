@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 from dashboard import gateway
 
 if TYPE_CHECKING:
-    from dashboard.views.benchmark_results import View
+    from dashboard.views.benchmark_view import View
 
 METHOD, CONTROL, LOOKED = "#1f8fa0", "#8b979d", "#dd7f14"
 ROW = 25  # pixels a method

@@ -13,7 +13,7 @@ from dashboard.text import plain
 from dashboard.views import benchmark_text as text
 
 if TYPE_CHECKING:
-    from dashboard.views.benchmark_results import View
+    from dashboard.views.benchmark_view import View
     from engine.runs import Published
 
 

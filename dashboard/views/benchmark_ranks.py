@@ -14,7 +14,7 @@ from dashboard.views import benchmark_text as text
 from dashboard.views.benchmark_look import GRID, ROW, Drawn, colour_of, look
 
 if TYPE_CHECKING:
-    from dashboard.views.benchmark_results import View
+    from dashboard.views.benchmark_view import View
     from engine.runs import Estimate
 
 FEW = 12  # methods, whose lines can be told apart

@@ -12,7 +12,7 @@ from dashboard.views import benchmark_text as text
 from dashboard.views import compare_rows
 
 if TYPE_CHECKING:
-    from dashboard.views.benchmark_results import View
+    from dashboard.views.benchmark_view import View
     from engine.runs import Estimate, Metric
 
 LEVEL = 0.05

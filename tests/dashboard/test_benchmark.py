@@ -20,8 +20,8 @@ from dashboard.views import (
     benchmark_charts,
     benchmark_images,
     benchmark_ranks,
-    benchmark_results,
     benchmark_take,
+    benchmark_view,
 )
 from dashboard.views import benchmark_text as text
 from engine import datasets
@@ -262,9 +262,9 @@ def test_links_choose_metric_and_method(opened, measured):
     assert (sent["metric"], sent["method"]) == ("deletion", "grad_eclip")
 
 
-def looked_at(**changes) -> benchmark_results.View:
+def looked_at(**changes) -> benchmark_view.View:
     id = a_run()
-    return benchmark_results.view(some_state(run=id, **changes), gateway.runs.found(id))
+    return benchmark_view.view(some_state(run=id, **changes), gateway.runs.found(id))
 
 
 def test_an_image_opens_on_the_compare_page(measured, monkeypatch):
@@ -295,7 +295,7 @@ def test_charts_say_what_they_show(measured):
 
 def test_a_run_without_cost_has_no_cost_chart(measured):
     id = a_run(metrics=("deletion",))
-    assert benchmark_charts.cost(benchmark_results.view(some_state(run=id), gateway.runs.found(id))) is None
+    assert benchmark_charts.cost(benchmark_view.view(some_state(run=id), gateway.runs.found(id))) is None
 
 
 def test_what_no_other_beats_in_cost_and_quality():
