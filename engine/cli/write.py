@@ -50,7 +50,7 @@ def file_names(paths: Sequence[str]) -> list[str]:
 def arrays(explanation: Explanation) -> dict[str, np.ndarray]:
     """The npz of one image.
 
-    prompts (P) str; score (P) float32 score of the unmodified model; <spec> (P, rows, cols) raw maps and
+    prompts (P) str; score (P) float32 of the unmodified model; <spec> (P, rows, cols) raw maps and
     <spec>/explained_score (P); text/<spec> (P, context) with NaN outside the words, its explained_score, and
     tokens (P, context) str. Where a method failed for some prompts only, their rows are NaN.
     """

@@ -78,17 +78,15 @@ def test_a_job_goes_from_queued_to_done_with_progress(computation):
 
 
 def test_a_job_that_begins_says_what_it_waits_for():
-    stages, done = [], threading.Event()
-
-    def run(request, progress, cancelled):
-        stages.append(job.progress.stage)
-        done.set()
-
-    jobs = Jobs(run=lambda *args, **how: begun.wait(WAIT) and run(*args, **how))
-    begun = threading.Event()
-    job = jobs.submit(request("one"))
-    begun.set()
-    assert done.wait(WAIT) and stages == ["loading PyTorch"]
+    release = threading.Event()
+    jobs = Jobs(run=lambda request, progress, cancelled: release.wait(WAIT) and Result())
+    job, until = jobs.submit(request("one")), time.monotonic() + WAIT
+    while job.state == "queued":
+        assert time.monotonic() < until
+        time.sleep(0.002)
+    assert (job.state, job.progress.stage) == ("running", "loading PyTorch")
+    release.set()
+    assert ended(job).state == "done"
 
 
 def test_each_device_has_its_own_worker(computation):
