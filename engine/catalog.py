@@ -146,7 +146,7 @@ def _is_config(config: Any) -> bool:
     match config:
         case {"model_cfg": {"vision_cfg": {"image_size": size, **vision}, "text_cfg": {**text}}}:
             wanted = config.get("preprocess_cfg", {})
-            size, patch = _pair(size), _patch(vision)
+            size, patch = _pair(size), patch_of(vision)
             whole = (*size, *patch, text.get("context_length", 77))
             return (
                 isinstance(wanted, dict)
@@ -165,12 +165,6 @@ def _pair(value: Any) -> tuple[Any, Any]:
     return (value, value)
 
 
-def _patch(vision: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Size of a patch; open_clip's ResNets name none, or null."""
-    size = vision.get("patch_size")
-    return _pair(STRIDE if size is None else size)
-
-
 def _is_colour(value: Any) -> bool:
     """Whether it can be a mean or deviation: a positive number a channel, or nothing."""
     if not value:
@@ -186,7 +180,7 @@ def _source(model: str, pretrained: str | None, config: Mapping[str, Any], weigh
     vision, wanted = config["model_cfg"]["vision_cfg"], config.get("preprocess_cfg", {})
     preprocess = Preprocess(
         size=_pair(vision["image_size"]),
-        patch=_patch(vision)[0],
+        patch=patch_of(vision)[0],
         mean=tuple(wanted.get("mean") or CLIP_MEAN),
         std=tuple(wanted.get("std") or CLIP_STD),
         interpolation=wanted.get("interpolation") or "bicubic",

@@ -53,12 +53,13 @@ class Parameter:
         if self.kind == "bool" and isinstance(value, bool):
             return value
         if self.kind in ("int", "float") and isinstance(value, (int, float)) and not isinstance(value, bool):
-            whole = self.kind == "float" or float(value).is_integer()
+            whole = self.kind == "float" or isinstance(value, int) or value.is_integer()
             low_ok = self.low is None or value >= self.low
             high_ok = self.high is None or value <= self.high
             if whole and low_ok and high_ok:
                 return float(value) if self.kind == "float" else int(value)
-        raise SidelightError(f"{method}: {self.name}={value!r} is not valid; it takes {self.valid()}.")
+        shown = repr(value) if len(repr(value)) <= 60 else repr(value)[:57] + "..."
+        raise SidelightError(f"{method}: {self.name}={shown} is not valid; it takes {self.valid()}.")
 
     def valid(self) -> str:
         """The allowed values in words."""

@@ -87,10 +87,10 @@ def imports(path: Path, root: Path, annotations: bool = True) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             source = ".".join(part for part in (base, node.module or "") if part)
-            if source in ("engine", "dashboard"):  # from engine import render: the part is the name
-                found.update(f"{source}.{alias.name}" for alias in node.names)
-            else:
-                found.add(source)
+            folder = root.joinpath(*source.split("."))
+            for alias in node.names:  # from engine import render: the part is the name
+                whole = source in ("engine", "dashboard") or (folder / f"{alias.name}.py").exists()
+                found.add(f"{source}.{alias.name}" if whole else source)
     return found
 
 
@@ -145,11 +145,7 @@ def test_imports_run_one_way():
 def circle(root: Path) -> list[str]:
     """Modules of the dashboard that import each other in a circle, in order; annotations count too."""
     names = {module_name(path, root): path for path in sorted((root / "dashboard").rglob("*.py"))}
-    # A module names its own package to reach those beside it.
-    graph = {
-        name: {other for other in imports(path, root) & names.keys() if not name.startswith(f"{other}.")}
-        for name, path in names.items()
-    }
+    graph = {name: imports(path, root) & names.keys() for name, path in names.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
