@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.adapters import STRIDE, SUPPORTED, offers, refusal
+from engine.adapters import SUPPORTED, offers, pair, patch, refusal
 from engine.store import default_store
 from engine.types import ModelInfo, Preprocess, SidelightError, Unsupported
 
@@ -146,23 +146,16 @@ def _is_config(config: Any) -> bool:
     match config:
         case {"model_cfg": {"vision_cfg": {"image_size": size, **vision}, "text_cfg": {**text}}}:
             wanted = config.get("preprocess_cfg", {})
-            size, patch = _pair(size), patch_of(vision)
-            whole = (*size, *patch, text.get("context_length", 77))
+            size, cell = pair(size), patch(vision)
+            whole = (*size, *cell, text.get("context_length", 77))
             return (
                 isinstance(wanted, dict)
                 and all(type(n) is int and n > 0 for n in whole)
-                and all(cell <= side for cell, side in zip(patch, size, strict=True))
+                and all(part <= side for part, side in zip(cell, size, strict=True))
                 and all(_is_colour(wanted.get(name)) for name in ("mean", "std"))
                 and wanted.get("interpolation") in (None, "bicubic", "bilinear")
             )
     return False
-
-
-def _pair(value: Any) -> tuple[Any, Any]:
-    """(height, width), of one number or of two; of anything else what is no size."""
-    if isinstance(value, (list, tuple)):
-        return tuple(value) if len(value) == 2 else (0, 0)
-    return (value, value)
 
 
 def _is_colour(value: Any) -> bool:
@@ -179,8 +172,8 @@ def _is_colour(value: Any) -> bool:
 def _source(model: str, pretrained: str | None, config: Mapping[str, Any], weights: Path | None) -> Source:
     vision, wanted = config["model_cfg"]["vision_cfg"], config.get("preprocess_cfg", {})
     preprocess = Preprocess(
-        size=_pair(vision["image_size"]),
-        patch=patch_of(vision)[0],
+        size=pair(vision["image_size"]),
+        patch=patch(vision)[0],
         mean=tuple(wanted.get("mean") or CLIP_MEAN),
         std=tuple(wanted.get("std") or CLIP_STD),
         interpolation=wanted.get("interpolation") or "bicubic",

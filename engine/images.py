@@ -198,12 +198,15 @@ def geometry(size: tuple[int, int], preprocess: Preprocess, policy: str) -> Geom
     full = _covering(size, (width, height)) if policy == "crop" else (width, height)
     left, top = round((full[0] - width) / 2), round((full[1] - height) / 2)
     across, down = size[0] / full[0], size[1] / full[1]
+    rows, columns = height // preprocess.patch, width // preprocess.patch
+    # A model whose side is no multiple of its patch does not read what is left over at the right and below.
+    height, width = rows * preprocess.patch, columns * preprocess.patch
     return Geometry(
         full=full,
         offset=(left, top),
         size=(width, height),
         seen=(left * across, top * down, (left + width) * across, (top + height) * down),
-        grid=(height // preprocess.patch, width // preprocess.patch),
+        grid=(rows, columns),
     )
 
 

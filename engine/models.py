@@ -12,7 +12,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.adapters import STRIDE, encoders
+from engine.adapters import STRIDE, encoders, pair
 from engine.catalog import BUNDLED, CLIP_MEAN, CLIP_STD, Source, describe, locate, tag_record
 from engine.store import default_store
 from engine.types import ModelInfo, Preprocess, SidelightError
@@ -244,14 +244,13 @@ def _info_of(clip: nn.Module, offers: frozenset[str]) -> ModelInfo:
         state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         state.update(value.detach().cpu().float().numpy().tobytes())
     visual = clip.visual
-    size = visual.image_size if isinstance(visual.image_size, tuple) else (visual.image_size,) * 2
     patch = visual.patch_size[0] if hasattr(visual, "patch_size") else STRIDE
     return ModelInfo(
         id="custom",
         name="custom",
         pretrained=None,
         digest=state.hexdigest(),
-        preprocess=Preprocess(size=size, patch=patch, mean=CLIP_MEAN, std=CLIP_STD),
+        preprocess=Preprocess(size=pair(visual.image_size), patch=patch, mean=CLIP_MEAN, std=CLIP_STD),
         context=clip.context_length,
         offers=offers,
     )

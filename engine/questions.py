@@ -77,13 +77,14 @@ def _column(model: Model, target: Target, resize: str, embed: Embed) -> Column:
     """
     if target.kind == "class":
         classes = embed(target.classes)
-        index = target.classes.index(target.text)
+        # Against its own class, so that a probability near 1 still has a gradient that is not rounding.
+        others = classes - classes[target.classes.index(target.text)]
 
         def probability(e: Tensor) -> Tensor:
-            return (model.logit_scale * e @ classes.T).softmax(-1)[:, index]
+            return (-(model.logit_scale * e @ others.T).logsumexp(-1)).exp()
 
         def rise(e: Tensor) -> Tensor:  # of the log-probability, up to the logit scale
-            return classes[index] - (model.logit_scale * e @ classes.T).softmax(-1) @ classes
+            return -(model.logit_scale * e @ others.T).softmax(-1) @ others
 
         return probability, rise
     if target.kind == "image":

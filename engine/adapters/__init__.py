@@ -20,16 +20,19 @@ SUPPORTED = (
     "transformer"
 )
 STRIDE = 32  # pixels between neighbouring cells of a ResNet's last feature map
+OWN_PATCH = 16  # of open_clip's vision transformers whose config names none
 RESNET_OFFERS = frozenset({"gradients"})
 
 
 def refusal(config: Mapping[str, Any]) -> str | None:
     """Why an open_clip config (`embed_dim`, `vision_cfg`, `text_cfg`) is read by no adapter, or None."""
     vision, text = config.get("vision_cfg", {}), config.get("text_cfg", {})
+    height, width = patch(vision)
     reasons = [
         ("timm_model_name" in vision, f"its image tower is timm's {vision.get('timm_model_name')}"),
         (bool(vision.get("attentional_pool")), "its image tower pools by attention over learned queries"),
         (vision.get("pool_type", "tok") != "tok", "its image tower does not pool the class token"),
+        (height != width, "its patches are not square"),
         (any(d.get("block_type") == "custom" for d in (vision, text)), "it has custom attention blocks"),
         ("hf_model_name" in text, f"its text tower is {text.get('hf_model_name')}"),
         ("hf_tokenizer_name" in text, f"its tokenizer {text.get('hf_tokenizer_name')} is not CLIP's"),
@@ -42,8 +45,25 @@ def refusal(config: Mapping[str, Any]) -> str | None:
 
 def offers(config: Mapping[str, Any]) -> frozenset[str]:
     """What the image tower of an open_clip config has of engine.types.FEATURES."""
-    is_resnet = isinstance(config["vision_cfg"].get("layers"), (list, tuple))
-    return RESNET_OFFERS if is_resnet else FEATURES
+    return RESNET_OFFERS if _is_resnet(config["vision_cfg"]) else FEATURES
+
+
+def patch(vision: Mapping[str, Any]) -> tuple[Any, Any]:
+    """(height, width) in pixels of what one cell of the grid covers, as a `vision_cfg` has it; of what is no
+    size, what is none."""
+    return pair(STRIDE if _is_resnet(vision) else vision.get("patch_size", OWN_PATCH))
+
+
+def pair(value: Any) -> tuple[Any, Any]:
+    """(height, width), of one number or of two; of anything else what is no size."""
+    if isinstance(value, (list, tuple)):
+        return tuple(value) if len(value) == 2 else (0, 0)
+    return (value, value)
+
+
+def _is_resnet(vision: Mapping[str, Any]) -> bool:
+    """open_clip tells them apart by this too."""
+    return isinstance(vision.get("layers"), (list, tuple))
 
 
 def encoders(clip: nn.Module) -> tuple[Encoder, Encoder]:

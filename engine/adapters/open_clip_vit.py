@@ -23,6 +23,7 @@ def encoders(clip: nn.Module) -> tuple[Encoder, Encoder]:
     plain = (
         getattr(visual, "pool_type", None) == "tok"
         and getattr(visual, "attn_pool", True) is None
+        and visual.conv1.kernel_size[0] == visual.conv1.kernel_size[1]
         and all(map(_is_plain, visual.transformer.resblocks))
     )
     if not plain:

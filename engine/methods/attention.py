@@ -52,12 +52,13 @@ def self_attention(
     """The pooled token's row of one block's attention, averaged over heads or of one head."""
     if not -trace.depth <= layer < trace.depth:
         raise SidelightError(
-            f"self_attention: layer={layer} is not there; this branch has {trace.depth} blocks."
+            f"self_attention: layer={layer} is not there; this branch takes {-trace.depth} to "
+            f"{trace.depth - 1}."
         )
     attn = trace.layers[layer if layer < 0 else layer - trace.depth].attn
     if head is not None and head >= attn.shape[1]:
         raise SidelightError(
-            f"self_attention: head={head} is not there; this block has {attn.shape[1]} heads."
+            f"self_attention: head={head} is not there; this block takes 0 to {attn.shape[1] - 1}."
         )
     attn = attn.mean(1) if head is None else attn[:, head]  # [b n n]
     return over_targets(trace.at_row(attn), len(trace.queries))

@@ -169,6 +169,7 @@ def test_many_targets_go_in_parts_and_agree(store, monkeypatch):
         (request_for("grad_eclip(1)"), "name(key=value"),
         (request_for("grad_eclip(layers=1, layers=2)"), "twice"),
         (request_for("grad_eclip(layers=0)"), "whole number"),
+        (request_for("rise(masks=1" + "0" * 400 + ")"), "0... is not valid; it takes a whole number"),
         (request_for("grad_eclip(layers=__import__('os'))"), "plain number"),
         (request_for("grad_eclip(" + " " * 600 + ")"), "500"),
         (request_for("grad_eclip(depth=1)"), "no parameter 'depth'"),

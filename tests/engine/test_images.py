@@ -250,7 +250,7 @@ def test_crop_is_open_clips_transform_to_the_bit(size, interpolation):
     from open_clip.transform import image_transform
 
     for side in (224, 96, 97):
-        preprocess = Preprocess((side, side), 16, CLIP.mean, CLIP.std, interpolation)
+        preprocess = Preprocess((side, side), 1, CLIP.mean, CLIP.std, interpolation)
         theirs = image_transform(side, False, CLIP.mean, CLIP.std, interpolation=interpolation)(
             picture(*size)
         )

@@ -6,13 +6,15 @@ import json
 import threading
 
 import numpy as np
+import open_clip
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from engine import Request, Target, catalog, explain, models
+from engine.images import prepare
 from engine.store import Store
-from engine.types import Cancelled, SidelightError, Unsupported
+from engine.types import RESIZE_POLICIES, Cancelled, SidelightError, Unsupported
 from tests.engine.tiny import picture, tiny_clip
 
 
@@ -26,8 +28,6 @@ def unload():
 
 def random_weights(name, path):
     """A half-precision weights file of one of open_clip's architectures."""
-    import open_clip
-
     config = open_clip.get_model_config(name)
     with torch.device("meta"):
         shapes = open_clip.model.CLIP(**config).state_dict()
@@ -136,6 +136,7 @@ def test_unknown_models_get_one_sentence(model, tag, words):
 
 
 VISION = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
+TEXT = {"width": 64, "heads": 1, "layers": 1}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,7 @@ VISION = {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16}
         {"vision_cfg": {**VISION, "image_size": [32, 32, 32]}, "text_cfg": {}},
         {"vision_cfg": {**VISION, "patch_size": 0}, "text_cfg": {}},
         {"vision_cfg": {**VISION, "patch_size": 64}, "text_cfg": {}},
+        {"vision_cfg": {**VISION, "patch_size": None}, "text_cfg": {}},
         {"vision_cfg": VISION, "text_cfg": {"context_length": "a"}},
         {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": [1]},
         {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": {"mean": [0.5]}},
@@ -161,6 +163,55 @@ def test_a_config_that_cannot_be_meant_is_one_sentence(config, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps(config))
     with pytest.raises(SidelightError, match=r"^'mine.json' is not an open_clip model config"):
         catalog.describe(str(tmp_path / "mine.json"), "any")
+
+
+@pytest.mark.parametrize(
+    ("vision", "patch"),
+    [
+        ({"image_size": 32, "layers": 1, "width": 64}, 16),
+        ({**VISION, "layers": [1, 1, 1, 1]}, 32),  # of which open_clip reads no patch
+    ],
+)
+def test_a_patch_that_a_config_does_not_say_is_open_clips(vision, patch, tmp_path):
+    config = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": TEXT}
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    clip = open_clip.model.CLIP(**config)
+    torch.save(clip.state_dict(), tmp_path / "mine.pt")
+    model = models.load(str(tmp_path / "mine.json"), str(tmp_path / "mine.pt"), "cpu")
+    assert model.info.preprocess.patch == models.wrap(clip.eval()).info.preprocess.patch == patch
+
+
+def test_patches_that_are_not_square_are_refused(tmp_path):
+    config = {"embed_dim": 8, "vision_cfg": {**VISION, "patch_size": [16, 8]}, "text_cfg": TEXT}
+    (tmp_path / "mine.json").write_text(json.dumps(config))
+    with pytest.raises(Unsupported, match="its patches are not square"):
+        catalog.describe(str(tmp_path / "mine.json"), "any")
+    with pytest.raises(Unsupported, match="cannot read"):
+        models.wrap(open_clip.model.CLIP(**config).eval())
+
+
+def test_an_input_that_is_not_square_is_read_from_the_model():
+    clip = open_clip.model.CLIP(8, {**VISION, "image_size": [32, 64]}, TEXT).eval()
+    assert models.wrap(clip).info.preprocess.size == (32, 64)
+
+
+def test_pixels_beyond_the_last_whole_patch_are_left_out(tmp_path):
+    """As open_clip's patch embedding does, which does not read them."""
+    model = models.wrap(open_clip.model.CLIP(8, {**VISION, "image_size": 90}, TEXT).eval())
+    specs = ("grad_eclip", "edges", "rise(masks=4)", "occlusion", "integrated_gradients(steps=2)")
+    for policy in RESIZE_POLICIES:
+        request = Request(picture(), (Target("a cat"),), specs, resize=policy)
+        found = explain(request, Store(tmp_path, shipped=None), loaded=model)
+        assert not found.failures
+        assert {m.values.shape for m in found.maps} == {found.grid}
+    seen = prepare(picture(size=(90, 90)), model.info.preprocess, "crop")
+    assert seen.grid == (5, 5) and seen.seen == (0, 0, 80, 80)
+    whole = np.zeros((1, 3, 90, 90), np.float32)
+    whole[..., :80, :80] = seen.pixels
+    whole[..., 80:, :] = whole[..., 80:] = 9
+    with torch.no_grad():
+        theirs = model.clip.encode_image(torch.as_tensor(whole), normalize=True)
+        torch.testing.assert_close(model.image.encode(model.pixels([seen])), theirs)
 
 
 @pytest.mark.parametrize("change", [{"head_width": 0}, {"layers": -1}, {"width": "wide"}, {"width": -64}])

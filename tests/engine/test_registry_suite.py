@@ -232,6 +232,19 @@ def test_three_threads_on_one_model_do_not_meet(branch):
     _assert_untouched(before, model)
 
 
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("self_attention(layer=3)", "layer=3 is not there; this branch takes -3 to 2"),
+        ("self_attention(layer=-4)", "layer=-4 is not there"),
+        ("self_attention(head=2)", "head=2 is not there; this block takes 0 to 1"),
+    ],
+)
+def test_a_block_or_head_that_is_not_there_is_named(spec, words):
+    (refused,) = relevances(_question("image"), [parse(spec)])
+    assert words in refused.reason
+
+
 @cache
 def _of_one_block():
     return wrap(tiny_clip(seed=3, vision_layers=1, text_layers=1))

@@ -83,6 +83,25 @@ def test_a_class_is_its_softmax_probability_and_the_probabilities_sum_to_one():
     assert sum(scores) == pytest.approx(1, abs=1e-5)
 
 
+def test_a_probability_near_one_keeps_its_gradient_and_direction():
+    """float32 cannot tell it from 1, and what its gradient would lack is as large as the gradient."""
+    cosines = _texts(*CLASSES) @ _image()
+    target = Target(CLASSES[int(cosines.argmax())], "class", classes=CLASSES)
+    best, next_best = cosines.sort(descending=True).values[:2].tolist()
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        clip = copy.deepcopy(tiny_clip()).to(dtype)
+        clip.logit_scale.data.fill_(np.log(20 / (best - next_best)))
+        question = image_question(wrap(clip), _prepared(picture()), [target], "squash")
+        with torch.no_grad():
+            embedding = question.encoder.encode(question.inputs)
+        probability = question.readout(embedding.requires_grad_(), slice(0, 1)).sum()
+        assert probability.item() == pytest.approx(1, abs=1e-7)
+        found.append((torch.autograd.grad(probability, embedding)[0].double(), question.queries.double()))
+    for single, double in zip(*found, strict=True):
+        assert double.any() and (single - double).abs().max() <= 1e-3 * double.abs().max()
+
+
 def test_the_direction_of_a_class_is_the_slope_of_its_log_probability():
     query = _texts(*CLASSES)
     embedding = _image().requires_grad_()
