@@ -43,10 +43,24 @@ def methods(arguments: argparse.Namespace) -> int:
         year = f", {method.year}" if method.year else ""
         about = f"{method.family}; {', '.join(method.branches)}; {method.cost}"
         print(f"{method.name}: {method.title}{year} ({about})")
+        print(f"    {_traits(method)}")
+        if method.paper:
+            print(f"    {method.paper} {method.url}".rstrip())
         for parameter in method.parameters:
             help = f"; {parameter.help}" if parameter.help else ""
             print(f"    {parameter.name}={parameter.default!r}: {parameter.valid()}{help}")
     return 0
+
+
+def _traits(method: Method) -> str:
+    """What tells a method's maps apart from others', and what it needs of a model."""
+    traits = [
+        f"version {method.version}",
+        "signed" if method.signed else "not signed",
+        "text-specific" if method.text_specific else "not text-specific",
+        f"needs {' and '.join(method.requires)}" if method.requires else "runs on every model",
+    ]
+    return "; ".join(traits)
 
 
 def _as_json(method: Method) -> dict[str, Any]:

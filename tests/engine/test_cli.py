@@ -302,6 +302,9 @@ def test_methods_are_listed_with_their_parameters(capsys):
     assert main(["methods"]) == 0
     said = capsys.readouterr().out
     assert all(f"\n{name}: " in "\n" + said for name in METHODS)
+    assert all(method.paper in said and method.url in said for method in METHODS.values())
+    assert "    version 1; signed; text-specific; needs class token and q, k, v and gradients\n" in said
+    assert "    version 1; not signed; not text-specific; runs on every model\n" in said
     assert main(["methods", "--json"]) == 0
     listed = {method["name"]: method for method in json.loads(capsys.readouterr().out)}
     assert set(listed) == set(METHODS)
