@@ -91,6 +91,29 @@ def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path, capsys):
     assert stop.value.code == 2 and "is no golden folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("R5_image.npz", b"", "R5_image.npz is no npz file"),
+        ("R5_image.npz", b"PK no archive", "R5_image.npz is no npz file"),
+        ("meta.json", b"[]", "is no golden folder"),
+        ("meta.json", b"{", "is no golden folder"),
+    ],
+)
+def test_a_broken_file_is_named_in_one_line(folder, name, data, words, capsys):
+    (folder / name).write_bytes(data)
+    with pytest.raises(SystemExit) as stop:
+        main([str(folder)])
+    assert stop.value.code == 2 and words in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_an_array_that_cannot_be_read_fails_alone(folder, capsys):
+    alter(folder, cosine=np.array([{}], dtype=object))
+    assert main([str(folder)]) == 1
+    said = capsys.readouterr().out
+    assert "Object arrays cannot be loaded" in said and said.endswith("3 of 4 keys within tolerance\n")
+
+
 def test_a_prefix_that_meets_no_key_fails(folder):
     assert selected(read(folder), ["nothing"]) == []
     assert main([str(folder), "--only", "nothing"]) == 1

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         keys = selected(read(arguments.folder), arguments.only)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         parser.error(f"{arguments.folder} is no golden folder: {type(error).__name__}: {error}")
     width = max((len(key.name) for key in keys), default=3)
     print(f"{'key':<{width}}  {'error':>8}  {'limit':>6}")

@@ -47,10 +47,9 @@ def judge(key: Key) -> Verdict:
         return Verdict(key.name, None, None, "not covered")
     recipe, match = found
     try:
-        ours = recipe.compute(key.case, **match)
-    except Exception as error:  # one key that cannot be computed must not hide the verdict on the others
+        ours, recorded = recipe.compute(key.case, **match), recipe.recorded(key.recorded)
+    except Exception as error:  # one key that cannot be computed or read must not hide the others' verdicts
         return Verdict(key.name, None, recipe.limit, f"failed: {type(error).__name__}: {error}")
-    recorded = recipe.recorded(key.recorded)
     lacks_axis = key.case.single and ours.ndim == recorded.ndim + 1  # what no image has a part in has none
     error = relative_error(ours[0] if lacks_axis else ours, recorded)
     shapes = "" if np.isfinite(error) else f" (shapes {ours.shape} and {recorded.shape}, or NaN elsewhere)"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -95,8 +96,11 @@ def _case(folder: Path, tag: str, meta: Mapping[str, Any]) -> Case:
 
 
 def _keys(file: Path, cases: Mapping[str, Case]) -> Iterator[Key]:
-    with np.load(file) as arrays:
-        names = [name for name in arrays.files if not GIVEN.fullmatch(name)]
+    try:
+        with np.load(file) as arrays:
+            names = [name for name in arrays.files if not GIVEN.fullmatch(name)]
+    except (BadZipFile, EOFError, ValueError) as error:
+        raise ValueError(f"{file.name} is no npz file ({error})") from error
     tags = [tag for tag in cases if file.stem.startswith(f"{tag}_")]
     if not names:
         return
