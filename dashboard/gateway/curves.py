@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from dashboard.choices import State
 from dashboard.gateway import maps, prompts, work
-from engine.types import SidelightError
+from engine.types import SidelightError, Target
 
 if TYPE_CHECKING:
     from engine.curves import CurveRequest, Curves, Protocol
@@ -96,6 +97,24 @@ def curves(state: State, prompt: str) -> tuple[Curves, Job | None]:
     if job.state == "done":
         found = replace(stored(asked), failures=job.result.failures)
     return found, None if _whole(found) else job
+
+
+def areas(state: State, targets: Sequence[Target]) -> Mapping[tuple[str, str], tuple[float, float]]:
+    """Areas under the deletion and insertion curves of prompts as they are, by spec and label, as far as they
+    were computed."""
+    from engine.curves import CurveRequest, areas
+
+    asked, found = replace(maps.request(state), targets=tuple(targets)), {}
+    labels: dict[Protocol, set[str]] = {}
+    for target in targets:
+        if target.kind == "text":
+            # Where there is no such protocol there are no curves, and the Curves page says why.
+            with suppress(SidelightError):
+                labels.setdefault(protocol(state, target.text), set()).add(target.label)
+    for made, own in labels.items():
+        known = areas(CurveRequest(asked, made, controls=False))
+        found |= {key: value for key, value in known.items() if key[1] in own}
+    return found
 
 
 def across(state: State, prompt: str) -> tuple[Mapping[str, Curves], Job | None]:

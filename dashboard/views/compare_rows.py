@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dashboard import gateway, progress
@@ -31,7 +31,8 @@ CUT_WITHIN = "The method cuts off the other sign before it sums up, so it has no
 @dataclass(frozen=True)
 class Line:
     """One row: a target of an explanation. state: what was asked to get it; detail: what sets it apart from
-    the other rows; own: whether the person asked for this prompt, or it is there for contrast."""
+    the other rows; own: whether the person asked for this prompt, or it is there for contrast; areas: under
+    the deletion and insertion curves that are known, by spec and target."""
 
     state: State
     explanation: Explanation
@@ -39,6 +40,7 @@ class Line:
     job: Job | None
     detail: str = ""
     own: bool = True
+    areas: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
     def get(self, spec: str) -> Map | Failure | None:
         return self.explanation.get(spec, self.target.label)
@@ -78,7 +80,8 @@ def lines(shown: State, ranked: Ranking | None = None) -> tuple[Line, ...]:
 
 def _lines(asked: State, targets: Sequence[Target], detail: str = "") -> list[Line]:
     found, job = gateway.maps.maps(asked, targets)
-    return [Line(asked, found, target, job, detail) for target in found.targets]
+    areas = gateway.curves.areas(asked, found.targets)
+    return [Line(asked, found, target, job, detail, areas=areas) for target in found.targets]
 
 
 def _other(shown: State) -> State:
@@ -175,6 +178,7 @@ def _tile(line: Line, spec: str, signed: bool, found: Sequence[Line]) -> Tile:
         return Tile(reason=result.reason)
     other = _another(line, found)
     against = other.get(spec) if other else None
+    areas = line.areas.get((spec, line.target.label))
     pair = isinstance(against, Map) and against.values.shape == result.values.shape
     return Tile(
         values=result.values,
@@ -185,6 +189,8 @@ def _tile(line: Line, spec: str, signed: bool, found: Sequence[Line]) -> Tile:
         gini=gateway.maps.gini(result.values),
         specificity=gateway.maps.specificity(result.values, against.values) if pair else None,
         versus=title(other.target) if pair else "",
+        deletion=areas[0] if areas else None,
+        insertion=areas[1] if areas else None,
         note=result.note,
     )
 

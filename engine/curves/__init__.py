@@ -1,6 +1,6 @@
 """Deletion and insertion curves of any maps of one image, kept in the store."""
 
-from engine.curves.ask import compute, missing, question, stored
+from engine.curves.ask import areas, compute, missing, question, stored
 from engine.curves.classes import check_classes
 from engine.curves.export import COLOURS, FORMATS, arrays, figure, table
 from engine.curves.pictures import KINDS, changed_units, perturbed
@@ -32,6 +32,7 @@ __all__ = [
     "Curves",
     "Protocol",
     "altered",
+    "areas",
     "arrays",
     "changed_units",
     "check_classes",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from engine.catalog import describe
 from engine.curves.classes import check_classes
 from engine.curves.pictures import as_picture, ground
-from engine.curves.read import curve_of
+from engine.curves.read import areas_of, curve_of
 from engine.curves.types import CONTROLS, IMAGENET, CurveRequest, Curves, Protocol
 from engine.explain import explain
 from engine.explain import stored as stored_maps
@@ -62,6 +62,21 @@ def stored(request: CurveRequest, store: Store | None = None, info: ModelInfo | 
         check_classes(request.protocol, request.targets)
     info = info or describe(maps.model, maps.pretrained)
     return _assembled(request, stored_maps(maps, store, info), store)
+
+
+def areas(
+    request: CurveRequest, store: Store | None = None, info: ModelInfo | None = None
+) -> dict[tuple[str, str], tuple[float, float]]:
+    """Areas under deletion and insertion, by canonical spec and target's label, of the curves that the store
+    holds. Reads nothing else, so that a card may ask for it. Loads no torch."""
+    store, maps = store or default_store(), with_controls(request)
+    found = {}
+    for tile in tiles_of(maps, info or describe(maps.model, maps.pretrained)):
+        if tile.target in request.targets:
+            entry = store.get(_key(tile, request.protocol, maps.targets))
+            if entry is not None:
+                found[str(tile.spec), tile.target.label] = areas_of(entry.arrays, request.protocol)
+    return found
 
 
 def missing(request: CurveRequest, store: Store | None = None, info: ModelInfo | None = None) -> int:
@@ -117,7 +132,7 @@ def _tiles(request: CurveRequest, explanation: Explanation) -> list[tuple[Tile, 
 
 def _key(tile: Tile, protocol: Protocol, targets: Sequence[Target]) -> Mapping[str, Any]:
     """The store key of a map's curves: the map's own, and how they were made. All scores are in one entry."""
-    how = asdict(protocol)
+    how = dict(vars(protocol))
     del how["score"]
     if not protocol.classes:
         how["classes"] = [target.text for target in targets if target.kind == "text"]

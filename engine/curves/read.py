@@ -30,12 +30,18 @@ def curve_of(item: Map, arrays: Mapping[str, np.ndarray], place: Ground, protoco
         insertion_least=read["insertion_least"],
         score=float(full),
         empty=float(empty),
-        auc=(float(area(read["deletion"])), float(area(read["insertion"]))),
+        auc=areas_of(arrays, protocol),
         least=(float(area(read["deletion_least"])), float(area(read["insertion_least"]))),
         slope=slope(protocol.deletion, read["deletion"]),
         share90=share_reaching(protocol.insertion, read["insertion"], full),
         aid=aid(read["deletion"], read["deletion_least"], full, hidden) if whole else NAN,
     )
+
+
+def areas_of(arrays: Mapping[str, np.ndarray], protocol: Protocol) -> tuple[float, float]:
+    """The areas under deletion and insertion, most relevant units first; arrays as in `curve_of`."""
+    deletion, insertion = (_score(arrays[kind], protocol.score) for kind in ("deletion", "insertion"))
+    return float(area(deletion)), float(area(insertion))
 
 
 def _score(values: np.ndarray, name: str) -> np.ndarray:

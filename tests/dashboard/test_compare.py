@@ -63,6 +63,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(gateway.prompts, "contrast", lambda state: ("a bus", "lorem"))
     monkeypatch.setattr(gateway.prompts, "photo_note", lambda state: ("Not trained on photographs.",))
     monkeypatch.setattr(gateway.collection, "file_name", lambda state: "dot.png")
+    monkeypatch.setattr(gateway.curves, "areas", lambda state, targets: {})
     return answer
 
 
@@ -99,6 +100,14 @@ def test_cards_carry_scores_sparsity_and_specificity(stand_in):
     assert (mask.score, mask.explained) == (0.3, pytest.approx(0.2))
     assert eclip.gini == pytest.approx(gateway.maps.gini(eclip.values))
     assert mask.signed and not attention.signed  # zero is the middle only where values lie on both sides
+
+
+def test_cards_carry_areas_of_curves_that_are_known(stand_in, monkeypatch):
+    known = {("grad_eclip", "a cat"): (0.1, 0.3)}
+    monkeypatch.setattr(gateway.curves, "areas", lambda state, targets: known)
+    tiles = compare_rows.tiles(compare_rows.lines(State(methods=SPECS)))
+    assert (tiles[1][0].deletion, tiles[1][0].insertion) == (0.1, 0.3)
+    assert tiles[0][0].deletion is None and tiles[1][1].deletion is None
 
 
 def test_specificity_prefers_the_unrelated_prompt(stand_in):

@@ -17,6 +17,7 @@ from engine.curves import (
     CurveRequest,
     Protocol,
     altered,
+    areas,
     arrays,
     compute,
     perturbed,
@@ -171,6 +172,14 @@ def test_what_is_stored_is_not_computed_again(store):
         other = asked(replace(SHORT, score=score))
         assert compute(other, store, loaded=tiny_model()).passes == 0
     assert compute(asked(replace(SHORT, seed=1)), store, loaded=tiny_model()).passes > 0
+
+
+def test_areas_are_those_of_the_curves_that_are_stored(store):
+    whole, model = asked(), tiny_model()
+    assert areas(whole, store, model.info) == {}
+    found = compute(replace(whole, only="a cat"), store, loaded=model)
+    assert areas(whole, store, model.info) == {(c.spec, c.target): c.auc for c in found.curves}
+    assert areas(replace(whole, protocol=replace(SHORT, hide="black")), store, model.info) == {}
 
 
 def test_one_target_alone_has_the_curves_that_it_has_among_others(store, shared):

@@ -91,7 +91,7 @@ class Tile:
     values: float32 (rows, columns), or None. signed: whether zero is the middle of the colours. waiting: what
     is done while the map is computed; progress: the share that is done. reason: why there is none. score,
     explained: cosines of the model and of the pass that the method read. gini: sparsity. specificity:
-    1 - Spearman against the map of the prompt `versus`.
+    1 - Spearman against the map of the prompt `versus`. deletion, insertion: areas under the curves.
     """
 
     values: np.ndarray | None = None
@@ -105,6 +105,8 @@ class Tile:
     gini: float | None = None
     specificity: float | None = None
     versus: str = ""
+    deletion: float | None = None
+    insertion: float | None = None
     note: str = ""
 
 

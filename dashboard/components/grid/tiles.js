@@ -24,7 +24,7 @@ function statistic(name, value, help) {
   return make("div", { class: "stat", title: help }, make("dd", {}, value), make("dt", {}, name));
 }
 
-// The three figures of a card; the score only where it is not the row's own.
+// The figures of a card; the score only where it is not the row's own.
 function factsOf(tile) {
   const facts = [];
   if (tile.gini !== undefined) {
@@ -38,6 +38,14 @@ function factsOf(tile) {
     facts.push(statistic("time", duration(tile.seconds), "Time of this map when it was computed"));
   }
   return make("dl", { class: "facts" }, ...facts);
+}
+
+// Below them where curves were computed.
+function areasOf(tile) {
+  if (tile.deletion === undefined) return null;
+  return make("dl", { class: "facts" },
+    statistic("deletion", scoreText(tile.deletion), "Area under the deletion curve of the Curves page; lower is better"),
+    statistic("insertion", scoreText(tile.insertion), "Area under the insertion curve of the Curves page; higher is better"));
 }
 
 function flagOf(tile) {
@@ -91,7 +99,7 @@ function figureOf(tile, column, row, display, tables) {
   frame.style.aspectRatio = `${picture.width} / ${picture.height}`;
   const note = tile.note ? make("p", { class: "note", dir: "auto" }, tile.note) : null;
   return make("figure", { class: "tile", role: "cell" }, frame,
-    tile.values ? make("figcaption", {}, barOf(tile, column.unit, display, tables), factsOf(tile), flagOf(tile), note) : null);
+    tile.values ? make("figcaption", {}, barOf(tile, column.unit, display, tables), factsOf(tile), areasOf(tile), flagOf(tile), note) : null);
 }
 
 // Header row, then one row a prompt (or, transposed, a method): children of a CSS grid.
