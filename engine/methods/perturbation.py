@@ -135,7 +135,7 @@ def occlusion(
         scores = torch.stack([trace.rescore(x * part[:, None], len(part)) for x in trace.inputs])  # [b m t]
         drops.append((whole[:, None] - scores).transpose(0, 1))
     times = hidden.flatten(1)  # [w places]
-    relevance = torch.einsum("wbt,wp->tbp", torch.cat(drops), times / times.sum(0))
+    relevance = torch.einsum("wbt,wp->tbp", torch.cat(drops).to(times), times / times.sum(0))
     return rectified(as_tokens(trace, relevance), sign)
 
 
