@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from engine.adapters import SUPPORTED, offers, pair, patch, refusal
+from engine.adapters import SUPPORTED, VOCABULARY, offers, patch, refusal, size
 from engine.store import default_store
 from engine.types import ModelInfo, Preprocess, SidelightError, Unsupported
 
@@ -144,14 +144,14 @@ def _read_config(path: Path) -> dict[str, Any]:
 def _is_config(config: Any) -> bool:
     """Whether what is read here of a config before its model is built is there, and can be meant."""
     match config:
-        case {"model_cfg": {"vision_cfg": {"image_size": size, **vision}, "text_cfg": {**text}}}:
+        case {"model_cfg": {"vision_cfg": {**vision}, "text_cfg": {**text}}}:
             wanted = config.get("preprocess_cfg", {})
-            size, cell = pair(size), patch(vision)
-            whole = (*size, *cell, text.get("context_length", 77))
+            sides, cell = size(vision), patch(vision)
+            whole = (*sides, *cell, text.get("context_length", 77), text.get("vocab_size", VOCABULARY))
             return (
                 isinstance(wanted, dict)
                 and all(type(n) is int and n > 0 for n in whole)
-                and all(part <= side for part, side in zip(cell, size, strict=True))
+                and all(part <= side for part, side in zip(cell, sides, strict=True))
                 and all(_is_colour(wanted.get(name)) for name in ("mean", "std"))
                 and wanted.get("interpolation") in (None, "bicubic", "bilinear")
             )
@@ -172,7 +172,7 @@ def _is_colour(value: Any) -> bool:
 def _source(model: str, pretrained: str | None, config: Mapping[str, Any], weights: Path | None) -> Source:
     vision, wanted = config["model_cfg"]["vision_cfg"], config.get("preprocess_cfg", {})
     preprocess = Preprocess(
-        size=pair(vision["image_size"]),
+        size=size(vision),
         patch=patch(vision)[0],
         mean=tuple(wanted.get("mean") or CLIP_MEAN),
         std=tuple(wanted.get("std") or CLIP_STD),

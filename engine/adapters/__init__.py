@@ -20,7 +20,8 @@ SUPPORTED = (
     "transformer"
 )
 STRIDE = 32  # pixels between neighbouring cells of a ResNet's last feature map
-OWN_PATCH = 16  # of open_clip's vision transformers whose config names none
+VOCABULARY = 49408  # tokens of CLIP's tokenizer
+OWN_SIZE, OWN_PATCH = 224, 16  # of open_clip's image towers whose config names none
 RESNET_OFFERS = frozenset({"gradients"})
 
 
@@ -36,6 +37,7 @@ def refusal(config: Mapping[str, Any]) -> str | None:
         (any(d.get("block_type") == "custom" for d in (vision, text)), "it has custom attention blocks"),
         ("hf_model_name" in text, f"its text tower is {text.get('hf_model_name')}"),
         ("hf_tokenizer_name" in text, f"its tokenizer {text.get('hf_tokenizer_name')} is not CLIP's"),
+        (text.get("vocab_size", VOCABULARY) < VOCABULARY, "its vocabulary is smaller than CLIP's"),
         (bool(text.get("no_causal_mask")), "its text tower is not causal"),
         (bool(text.get("embed_cls")), "its text tower appends a class token"),
         ("multimodal_cfg" in config, "it is a captioning model"),
@@ -46,6 +48,11 @@ def refusal(config: Mapping[str, Any]) -> str | None:
 def offers(config: Mapping[str, Any]) -> frozenset[str]:
     """What the image tower of an open_clip config has of engine.types.FEATURES."""
     return RESNET_OFFERS if _is_resnet(config["vision_cfg"]) else FEATURES
+
+
+def size(vision: Mapping[str, Any]) -> tuple[Any, Any]:
+    """(height, width) in pixels of the input that a `vision_cfg` has; of what is no size, what is none."""
+    return pair(vision.get("image_size", OWN_SIZE))
 
 
 def patch(vision: Mapping[str, Any]) -> tuple[Any, Any]:

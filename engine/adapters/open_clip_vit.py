@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from engine.adapters import SUPPORTED
+from engine.adapters import SUPPORTED, VOCABULARY
 from engine.encoder import Block, Encoder, row_logits, row_mix
 from engine.types import Unsupported
 
@@ -37,6 +37,7 @@ def text_tower(clip: nn.Module) -> nn.Module:
     text = clip if hasattr(clip, "token_embedding") else getattr(clip, "text", None)
     plain = (
         hasattr(text, "token_embedding")
+        and text.token_embedding.num_embeddings >= VOCABULARY
         and getattr(text, "cls_emb", None) is None
         and text.attn_mask is not None
         and all(map(_is_plain, text.transformer.resblocks))

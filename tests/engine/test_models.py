@@ -152,6 +152,7 @@ TEXT = {"width": 64, "heads": 1, "layers": 1}
         {"vision_cfg": {**VISION, "patch_size": 64}, "text_cfg": {}},
         {"vision_cfg": {**VISION, "patch_size": None}, "text_cfg": {}},
         {"vision_cfg": VISION, "text_cfg": {"context_length": "a"}},
+        {"vision_cfg": VISION, "text_cfg": {"vocab_size": "a"}},
         {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": [1]},
         {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": {"mean": [0.5]}},
         {"model_cfg": {"vision_cfg": VISION, "text_cfg": {}}, "preprocess_cfg": {"std": [1, 1, 0]}},
@@ -168,23 +169,31 @@ def test_a_config_that_cannot_be_meant_is_one_sentence(config, tmp_path):
 @pytest.mark.parametrize(
     ("vision", "patch"),
     [
-        ({"image_size": 32, "layers": 1, "width": 64}, 16),
+        ({"layers": 1, "width": 64}, 16),
         ({**VISION, "layers": [1, 1, 1, 1]}, 32),  # of which open_clip reads no patch
     ],
 )
-def test_a_patch_that_a_config_does_not_say_is_open_clips(vision, patch, tmp_path):
+def test_a_size_that_a_config_does_not_say_is_open_clips(vision, patch, tmp_path):
     config = {"embed_dim": 8, "vision_cfg": vision, "text_cfg": TEXT}
     (tmp_path / "mine.json").write_text(json.dumps(config))
     clip = open_clip.model.CLIP(**config)
     torch.save(clip.state_dict(), tmp_path / "mine.pt")
     model = models.load(str(tmp_path / "mine.json"), str(tmp_path / "mine.pt"), "cpu")
-    assert model.info.preprocess.patch == models.wrap(clip.eval()).info.preprocess.patch == patch
+    assert model.info.preprocess == models.wrap(clip.eval()).info.preprocess
+    assert model.info.preprocess.patch == patch
 
 
-def test_patches_that_are_not_square_are_refused(tmp_path):
-    config = {"embed_dim": 8, "vision_cfg": {**VISION, "patch_size": [16, 8]}, "text_cfg": TEXT}
+@pytest.mark.parametrize(
+    ("vision", "text", "words"),
+    [
+        ({"patch_size": [16, 8]}, {}, "its patches are not square"),
+        ({}, {"vocab_size": 1000}, "its vocabulary is smaller than CLIP's"),
+    ],
+)
+def test_towers_that_would_be_misread_are_refused(vision, text, words, tmp_path):
+    config = {"embed_dim": 8, "vision_cfg": {**VISION, **vision}, "text_cfg": {**TEXT, **text}}
     (tmp_path / "mine.json").write_text(json.dumps(config))
-    with pytest.raises(Unsupported, match="its patches are not square"):
+    with pytest.raises(Unsupported, match=words):
         catalog.describe(str(tmp_path / "mine.json"), "any")
     with pytest.raises(Unsupported, match="cannot read"):
         models.wrap(open_clip.model.CLIP(**config).eval())
