@@ -49,7 +49,10 @@ def self_attention(
     head: Annotated[int | None, Range(0, 63, "one head, counted from 0; None for their mean")] = None,
     heads: Heads = "model",
 ) -> Tensor:
-    """The pooled token's row of one block's attention, averaged over heads or of one head."""
+    """The pooled token's row of one block's attention, averaged over heads or of one head.
+
+    Grad-ECLIP's evaluation runs the last block with one head of full width (heads='single').
+    """
     if not -trace.depth <= layer < trace.depth:
         raise SidelightError(
             f"self_attention: layer={layer} is not there; this branch takes {-trace.depth} to "
@@ -89,7 +92,10 @@ def self_attention(
 }""",
 )
 def rollout(trace: Trace, *, layers: Layers = "all") -> Tensor:
-    """The pooled token's row of the product over blocks of (head-mean attention + I), rows summing to 1."""
+    """The pooled token's row of the product over blocks of (head-mean attention + I), rows summing to 1.
+
+    Grad-ECLIP's evaluation takes the last block only (layers='last'), which is its attention, halved.
+    """
     flow = start_row(trace)
     for layer in reversed(trace.layers[-last_blocks(layers) :]):
         flow = (flow + (flow[:, None] @ layer.attn.mean(1))[:, 0]) / 2  # a row of A sums to 1, of A + I to 2

@@ -74,6 +74,7 @@ def m2ib(
     X is the output of block `layer`; lam = sigmoid(alpha), alpha = 5 at first; mu = lam X, sigma = 1 - lam;
     z = mu + sigma eps with eps normal, 10 draws. alpha minimises beta mean(KL) - mean cos(z) with
     KL = -(1 + log sigma^2 - mu^2 - sigma^2) / 2. Text is cut after its end token; what lies beyond is zero.
+    The authors' prompt is embedded without causal mask and projected twice (label='authors').
     """
     import torch
 

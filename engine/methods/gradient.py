@@ -62,7 +62,8 @@ def grad_eclip(
 
     With g the gradient of the cosine at the pooled token's joined heads: r_i = lam_i * sum_w g_w v_iw. The
     image branch sums relu(r) over blocks, the text branch applies relu to the sum, as the authors' notebooks
-    do.
+    do. Their code runs these blocks with one head of full width (heads='single'), their notebooks compare raw
+    queries and keys (projected=False).
     """
     pairs = zip(trace.layers[-layers:], trace.gradients[-layers:], strict=True)
     parts = [block_relevance(trace, *pair, key_similarity, projected) for pair in pairs]
@@ -126,7 +127,8 @@ def attention_eclip(trace: Trace, *, heads: Heads = "model", sign: Sign = "posit
     """The pooled token's row of dc/dA in the last block, summed over heads and weighted by key similarity.
 
     r_i = lam_i * sum_h (dc/dA_h)_0i. Joined heads are o_0 = sum_i A_0i v_i, head by head, so that
-    (dc/dA_h)_0i = g_h . v_hi and the sum over heads is Grad-ECLIP's sum_w g_w v_iw.
+    (dc/dA_h)_0i = g_h . v_hi and the sum over heads is Grad-ECLIP's sum_w g_w v_iw. With heads='single' it
+    equals the map of Grad-ECLIP's own code.
     """
     relevance = trace.at_row(trace.gradients[-1].attn.sum(2))  # [t b n]
     return rectified(relevance * _key_likeness(trace, trace.layers[-1], projected=True), sign)
@@ -157,7 +159,9 @@ def attention_eclip(trace: Trace, *, heads: Heads = "model", sign: Sign = "posit
 }""",
 )
 def grad_cam(trace: Trace, *, heads: Heads = "model", sign: Sign = "positive") -> Tensor:
-    """Input of the last block, weighted by its gradient averaged over all tokens, the class token
-    included."""
+    """Input of the last block, weighted by its gradient averaged over all tokens, the class token included.
+
+    Grad-ECLIP's evaluation runs the last block with one head of full width (heads='single').
+    """
     weight = trace.gradients[-1].x.mean(2, keepdim=True)  # [t b 1 d]
     return rectified((weight * trace.layers[-1].x).sum(-1), sign)

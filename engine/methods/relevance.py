@@ -53,7 +53,11 @@ def game(
     ] = "logit",
     sign: CutSign = "positive",
 ) -> Tensor:
-    """The pooled token's row of the product over blocks of (I + C), with C the head mean of relu(A dS/dA)."""
+    """The pooled token's row of the product over blocks of (I + C), with C the head mean of relu(A dS/dA).
+
+    S is the cosine times the logit scale, as the authors have it; without it (scale='cosine') the map of all
+    blocks is another one. Grad-ECLIP's evaluation takes the last block only (layers='last').
+    """
     factor = (trace.logit_scale if scale == "logit" else 1.0) * (-1 if sign == "negative" else 1)
     count = min(last_blocks(layers), trace.grads)
     pairs = zip(reversed(trace.layers[-count:]), reversed(trace.gradients[-count:]), strict=True)

@@ -43,7 +43,10 @@ if TYPE_CHECKING:
 )
 def maskclip(trace: Trace, *, sign: SignOfSigned = "signed") -> Tensor:
     """Cosine of target and patch features, the last attention replaced by each patch's own value, times the
-    cosine of the pooled token's and the patch's projected keys. Signed by nature."""
+    cosine of the pooled token's and the patch's projected keys. Signed by nature.
+
+    So Grad-ECLIP's authors have it; the paper has no residual, no MLP and no weight from keys.
+    """
     import torch
     from torch.nn.functional import cosine_similarity
 
