@@ -144,7 +144,7 @@ def _run(spec: Spec, trace: Trace, part: slice, score: Tensor, explained: Tensor
     try:
         with torch.no_grad():  # methods that differentiate switch it on where they do
             values = spec.method.run(trace, **dict(spec.params)).detach()
-        if not values.isfinite().all():
+        if not all(numbers.isfinite().all() for numbers in (values, score, explained)):
             raise SidelightError(f"{spec} gave values that are not numbers on this image and model.")
         values = values.float().cpu()
     except Cancelled:

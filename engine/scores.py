@@ -16,7 +16,7 @@ from engine import images
 from engine.catalog import describe
 from engine.store import Store, default_store
 from engine.tiles import checked_targets, origin_of
-from engine.types import Cancelled, ModelInfo, Progress, Request, Target
+from engine.types import Cancelled, ModelInfo, Progress, Request, SidelightError, Target
 
 if TYPE_CHECKING:
     from engine.models import Model
@@ -78,6 +78,8 @@ def compute(
         if texts := _texts(lacking):
             model.embed_texts(texts)  # in one batch; the question then finds them embedded
         scores = plain_scores(image_question(model, prepared, lacking, request.resize))[0]
+    if not scores.isfinite().all():
+        raise SidelightError(f"{model.info.id} gave scores that are not numbers on this image.")
     for target, score in zip(lacking, scores.tolist(), strict=True):
         store.put(_key(request, model.info, target), {"score": np.float32(score).reshape(1)}, {})
         held[target.label] = score

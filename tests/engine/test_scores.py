@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES
 
 from engine import Request, Target, images, scores
 from engine import explain as ask
+from engine.models import wrap
 from engine.store import Store
 from engine.types import Cancelled, SidelightError
 from tests.engine.tiny import picture, tiny_clip, tiny_model
@@ -55,6 +57,19 @@ def test_the_store_answers_the_second_time(store):
     told.clear()
     again = scores.compute(REQUEST, store, progress=told.append, loaded=model)
     assert again.values == held.values and "comparing image and words" not in {t.stage for t in told}
+
+
+def test_scores_that_are_no_numbers_never_reach_the_store(store):
+    clip = copy.deepcopy(tiny_clip())
+    clip.visual.proj.data.fill_(torch.nan)
+    model = wrap(clip)
+    with pytest.raises(SidelightError, match="custom gave scores that are not numbers"):
+        scores.compute(REQUEST, store, loaded=model)
+    assert scores.stored(REQUEST, store, model.info).values == {}
+    request = replace(REQUEST, specs=("center", "grad_eclip"), branch="image")
+    found = ask(request, store, loaded=model)
+    assert not found.maps and len(found.failures) == 2 * len(TARGETS)
+    assert all("not numbers" in failure.reason for failure in found.failures)
 
 
 def test_cancelling_stops_before_the_forward_pass(store):
