@@ -220,6 +220,8 @@ def _note(values: np.ndarray, tile: Tile, explained: float) -> str:
     if not values.size:
         return "The prompt has no words to weigh."
     image = tile.target.image
+    if not values.any() and tile.target.is_constant:
+        return "Zero everywhere: the score is the same for every image."
     if not values.any() and image is not None and image.digest == tile.key["image"]:
         return "Zero everywhere: an image is its own best match, so no small change raises the score."
     if not values.any() and explained <= 0 and dict(tile.spec.params).get("score") == "negative log":

@@ -130,6 +130,11 @@ class Target:
             return f"{self.text} among {len(self.classes)}"
         return self.text
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether every image has the same score: a text less itself, a class alone."""
+        return (self.kind == "difference" and self.text == self.minus) or len(self.classes) == 1
+
     def as_json(self) -> dict[str, Any]:
         """The part of the store key that names the target."""
         value: dict[str, Any] = {"kind": self.kind, "text": self.text}

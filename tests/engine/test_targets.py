@@ -203,10 +203,17 @@ def test_one_word_is_not_said_to_be_the_same_everywhere(tmp_path):
     assert found.content.sum() == 1 and found.note == ""
 
 
-def test_a_difference_of_equal_texts_is_zero(tmp_path):
-    request = Request(picture(), (Target(CAT, "difference", minus=CAT),), tuple(GRADIENT_METHODS))
-    found = ask(request, Store(tmp_path, shipped=None), loaded=tiny_model())
-    assert all(not m.values.any() and m.note.startswith("Zero everywhere") for m in found.maps)
+@pytest.mark.parametrize(
+    "target",
+    [Target(CAT, "difference", minus=CAT), Target(CAT, "class", classes=(CAT,))],
+    ids=lambda t: t.kind,
+)
+def test_a_score_that_no_image_changes_is_explained_by_nothing(target, tmp_path):
+    specs = (*GRADIENT_METHODS, "maskclip", "legrad", "occlusion", "integrated_gradients(steps=2)")
+    found = ask(Request(picture(), (target,), specs), Store(tmp_path, shipped=None), loaded=tiny_model())
+    assert len(found.maps) == len(specs)
+    for map in found.maps:
+        assert not map.values.any() and "the score is the same for every image" in map.note
 
 
 EDGES = [
