@@ -4,17 +4,15 @@ each."""
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.adapters import STRIDE, encoders, pair
-from engine.catalog import BUNDLED, CLIP_MEAN, CLIP_STD, Source, describe, locate, tag_record
-from engine.store import default_store
+from engine.catalog import BUNDLED, CLIP_MEAN, CLIP_STD, Source, describe, locate
+from engine.download import fetch
 from engine.types import ModelInfo, Preprocess, SidelightError
 
 if TYPE_CHECKING:
@@ -92,8 +90,6 @@ def resolve_device(device: str = "auto") -> str:
 
 _loaded: OrderedDict[tuple[str, str, str], Model] = OrderedDict()
 _loading = threading.Lock()
-_downloading = threading.Lock()
-ASK_AGAIN = 0.5  # seconds between two looks at whether a download is still wanted
 
 
 def load(
@@ -108,7 +104,7 @@ def load(
     """
     device, say = resolve_device(device), progress or (lambda stage: None)
     if locate(model, pretrained).weights is None:
-        _fetch(model, pretrained, say)
+        fetch(model, pretrained, say)
     with _loading:
         source, info = locate(model, pretrained), describe(model, pretrained)
         key = (info.id, info.digest, device)
@@ -119,64 +115,6 @@ def load(
                 _loaded.popitem(last=False)
         _loaded.move_to_end(key)
         return _loaded[key]
-
-
-def _fetch(model: str, pretrained: str | None, say: Callable[[str], None]) -> None:
-    """Download a tag's weights in a thread of its own, and call `say` meanwhile: where it raises, the caller
-    is free and the download goes on unheard. Models that are here can be loaded all the time."""
-    source, done = locate(model, pretrained), Future()
-
-    def fetch() -> None:
-        try:
-            with _downloading:
-                if locate(model, pretrained).weights is None:  # not while this waited for another download
-                    _download(source)
-        except Exception as error:  # raised again where it is waited for
-            done.set_exception(error)
-        else:
-            done.set_result(None)
-
-    threading.Thread(target=fetch, name=f"download of {source.id}", daemon=True).start()
-    say(f"Downloading {source.id}")
-    while not wait([done], ASK_AGAIN).done:
-        say(f"Downloading {source.id}")
-    done.result()
-
-
-def _download(source: Source) -> None:
-    """Fetch a tag's weights once, and remember where they are and what preprocessing they want."""
-    import open_clip
-    from open_clip.pretrained import download_pretrained, get_pretrained_cfg
-
-    wanted = get_pretrained_cfg(source.name, source.pretrained)
-    if not wanted:
-        known = ", ".join(open_clip.list_pretrained_tags_by_model(source.name)) or "none"
-        raise SidelightError(
-            f"{source.name} has no tag {source.pretrained!r} and there is no such file; its tags are {known}."
-        )
-    hub = logging.getLogger("huggingface_hub")
-    loud = hub.level
-    hub.setLevel(logging.ERROR)  # it tells each of its ten tries; what comes of them is said here
-    try:
-        path = download_pretrained(wanted)
-    except Exception as error:  # the hub client raises many kinds; each means that the weights are not here
-        raise SidelightError(
-            f"The weights of {source.id} could not be downloaded ({_first_cause(error)}); check the "
-            "network, or give a local weights file instead of the tag."
-        ) from error
-    finally:
-        hub.setLevel(loud)
-    quick = {"model_cfg": {**source.config, "quick_gelu": True}} if wanted.get("quick_gelu") else {}
-    preprocess = {k: wanted[k] for k in ("mean", "std", "interpolation") if wanted.get(k)}
-    record = {"path": str(path), "config": {**quick, "preprocess_cfg": preprocess}}
-    default_store().remember(tag_record(source.name, source.pretrained), record)
-
-
-def _first_cause(error: BaseException) -> str:
-    """What an error came of, in a few words; what open_clip and the hub raise over it would mislead."""
-    while (before := error.__cause__ or error.__context__) is not None:
-        error = before
-    return getattr(error, "strerror", None) or type(error).__name__
 
 
 def _build(source: Source) -> nn.Module:

@@ -1,9 +1,7 @@
 """Loading: the bundled model, open_clip's by a local file, and everything that is refused in one sentence."""
 
-import errno
 import gc
 import json
-import threading
 
 import numpy as np
 import open_clip
@@ -14,7 +12,7 @@ from safetensors.torch import save_file
 from engine import Request, Target, catalog, explain, models
 from engine.images import prepare
 from engine.store import Store
-from engine.types import RESIZE_POLICIES, Cancelled, SidelightError, Unsupported
+from engine.types import RESIZE_POLICIES, SidelightError, Unsupported
 from tests.engine.tiny import picture, tiny_clip
 
 
@@ -237,68 +235,6 @@ def test_other_architectures_are_refused_with_the_reason(name):
     with pytest.raises(Unsupported, match=r"Sidelight reads open_clip's own"):
         catalog.describe(name, "any")
     assert name not in catalog.names()
-
-
-def test_an_unknown_tag_names_the_known_ones():
-    with pytest.raises(SidelightError, match="its tags are openai, laion400m_e31"):
-        models.load("ViT-B-32", "nobody", "cpu")
-
-
-@pytest.mark.parametrize(
-    ("cause", "said"),
-    [
-        (ConnectionError("no route to host"), "ConnectionError"),
-        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
-    ],
-)
-def test_a_failed_download_is_one_sentence_with_its_first_cause(monkeypatch, caplog, cause, said):
-    import huggingface_hub
-
-    def fails(*args, **kwargs):
-        huggingface_hub.logging.get_logger("huggingface_hub.tries").warning("Retrying in 8s [Retry 5/5].")
-        raise huggingface_hub.errors.LocalEntryNotFoundError("An error happened") from cause
-
-    monkeypatch.setattr("open_clip.pretrained.hf_hub_download", fails)
-    with pytest.raises(SidelightError, match=rf"could not be downloaded \({said}\); check the network"):
-        models.load("ViT-B-32", "openai", "cpu")
-    assert not caplog.records
-
-
-def test_a_downloaded_tag_is_known_without_torch_afterwards(monkeypatch, tmp_path):
-    import open_clip.pretrained
-
-    random_weights("ViT-B-32", tmp_path / "w.safetensors")
-    monkeypatch.setattr(
-        open_clip.pretrained, "download_pretrained", lambda cfg: str(tmp_path / "w.safetensors")
-    )
-    assert catalog.describe("ViT-B-32", "openai").digest == ""
-    model = models.load("ViT-B-32", "openai", "cpu")
-    assert model.info.id == "ViT-B-32/openai"
-    assert catalog.describe("ViT-B-32", "openai").digest == model.info.digest != ""
-    # OpenAI's weights were trained with QuickGELU, which the tag says and the plain config does not.
-    assert "QuickGELU" in repr(model.clip.visual.transformer.resblocks[0].mlp)
-
-
-def test_a_download_holds_up_nobody_and_can_be_left(monkeypatch):
-    import open_clip.pretrained
-
-    started, released = threading.Event(), threading.Event()
-
-    def slow(cfg):
-        started.set()
-        assert released.wait(60)
-        raise ConnectionError("gone")
-
-    def leave(stage):
-        assert stage == "Downloading ViT-B-32/laion400m_e31"
-        if started.wait(60):
-            raise Cancelled("enough")
-
-    monkeypatch.setattr(open_clip.pretrained, "download_pretrained", slow)
-    with pytest.raises(Cancelled, match="enough"):
-        models.load("ViT-B-32", "laion400m_e31", "cpu", leave)
-    assert models.load(device="cpu").info.id == "bundled"
-    released.set()
 
 
 @pytest.mark.parametrize("name", ["tpu", "cpu:abc", "cuda:99", "mps:", ""])
