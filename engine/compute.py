@@ -67,8 +67,11 @@ def relevances(
     """Every spec's relevance, as it is computed; single-pass methods of one kind of forward share a
     recording.
 
-    check: called with the stage before each step; it may raise Cancelled.
+    check: called with the stage before each step; it may raise Cancelled. SidelightError inside
+    torch.inference_mode(), which no gradient can be taken in.
     """
+    if torch.is_inference_mode_enabled():
+        raise SidelightError("Maps need gradients; ask for them outside torch.inference_mode().")
     able = []
     for spec in specs:
         if reason := spec.method.refusal(question.encoder.offers):

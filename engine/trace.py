@@ -132,9 +132,9 @@ class Trace:
 
         with torch.enable_grad():
             e = self.embedding.detach().requires_grad_()
-            scores = self.readout(e)
-        one_each = torch.eye(scores.shape[1], dtype=scores.dtype, device=scores.device)
-        (slope,) = torch.autograd.grad(scores.sum(0), e, one_each, is_grads_batched=True)  # [t b e]
+            scores = self.readout(e).sum(0)  # [t]
+        one_each = torch.eye(len(scores), dtype=scores.dtype, device=scores.device)
+        (slope,) = torch.autograd.grad(scores, e, one_each, is_grads_batched=True)  # [t b e]
         across = slope - (slope * e).sum(-1, keepdim=True) * e.detach()
         limit = torch.finfo(e.dtype).eps ** 0.5
         return (across.norm(dim=-1) <= limit * slope.norm(dim=-1)).T.detach()

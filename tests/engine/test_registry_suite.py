@@ -20,7 +20,7 @@ from engine.compute import Refused, Relevance, plain_scores, relevances
 from engine.models import wrap
 from engine.registry import METHODS, Needs, method
 from engine.specs import parse
-from engine.types import FEATURES, Cancelled
+from engine.types import FEATURES, Cancelled, SidelightError
 from tests.engine.questions import image_question, text_question
 from tests.engine.tiny import PROMPTS, pixels, tiny_clip, tiny_model
 from tests.engine.twins import TWINS, Case
@@ -98,6 +98,17 @@ def test_batch_equals_one_by_one(name, branch):
                 _close(one[prompt if mixes else 0, 0], both[prompt, image])
             else:
                 _close(one[0, 0], both[image, prompt])
+
+
+@pytest.mark.parametrize("branch", ["image", "text"])
+def test_callers_may_have_switched_gradients_off(branch):
+    specs = [parse(_first(name)) for name, of in BRANCHED if of == branch]
+    usual = list(relevances(_question(branch), specs))
+    with torch.no_grad():
+        within = list(relevances(_question(branch), specs))
+    assert all(torch.equal(a.values, b.values) for a, b in zip(within, usual, strict=True))
+    with torch.inference_mode(), pytest.raises(SidelightError, match=r"outside torch.inference_mode\(\)"):
+        next(relevances(_question(branch), specs))
 
 
 @pytest.mark.parametrize(("name", "branch"), BRANCHED)
