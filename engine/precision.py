@@ -12,9 +12,11 @@ _inside: list[list[str]] = []  # what was set when each pass that is on began; t
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """Switch TF32 and reduced-precision kernels off while maps are computed, and restore what was set.
+    """Switch TF32, reduced-precision kernels and a caller's autocast off while maps are computed, and restore
+    what was set.
 
-    The settings are the process's: passes of several threads share them, and the last one restores.
+    Autocast is the thread's. The other settings are the process's: passes of several threads share them, and
+    the last one restores.
     """
     import torch
 
@@ -29,7 +31,8 @@ def exact_float32() -> Iterator[None]:
         for place, name in places:
             setattr(place, name, "ieee")
     try:
-        yield
+        with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
+            yield
     finally:
         with _switching:
             before = _inside[0]

@@ -137,3 +137,12 @@ def test_precision_stays_exact_until_the_last_of_two_threads_is_done(fast_matmul
     assert fast_matmul.fp32_precision == "ieee"
     second.__exit__(None, None, None)
     assert fast_matmul.fp32_precision == "tf32"
+
+
+def test_a_callers_autocast_does_not_reach_the_passes():
+    usual = tiny_model().image.encode(pixels(1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with exact_float32():
+            assert torch.equal(tiny_model().image.encode(pixels(1)), usual)
+        assert torch.is_autocast_enabled("cpu")
+        assert not torch.equal(tiny_model().image.encode(pixels(1)), usual)
