@@ -31,6 +31,7 @@ TEMPERATURE = 2.0  # of the softmax that weighs prompts: not the model's logit s
     cost="1 forward, shared by all prompts; 85 text forwards per prompt, once",
     unit="cosine above what prompts share",
     mixes_prompts=lambda p: p["features"] and p["against"] == "prompts",
+    version=2,
     own_score="cosine of each patch's own feature and the prompt in 85 templates",
     needs=Needs(blocks=BLOCKS),
     formula=(
@@ -77,10 +78,10 @@ def clip_surgery(
 
     f_i is the unit feature of token i, t_j the unit mean of prompt j over 85 templates. Against several
     prompts, with w_j = softmax_j(2 f_0 . t_j) over its mean: map_ij = w_j f_i . t_j - mean_k(w_k f_i . t_k).
-    Against the empty prompt: f_i . (t_j - t_empty). Grad-ECLIP's evaluation compares with 59 fixed words
-    (against='words') and takes the unit length over tokens (unit='tokens').
+    Against the empty prompt: f_i . (t_j - t_empty), of a difference f_i . (t_j - t_k). Grad-ECLIP's
+    evaluation compares with 59 fixed words (against='words') and takes the unit length over tokens (unit='tokens').
     """
-    from engine.templates import ensemble, surgery
+    from engine.templates import surgery
 
     tokens = token_features(trace, architecture=architecture, unit=unit)  # [b n e]
     prompts = trace.reword(surgery())  # [t e]
@@ -89,7 +90,7 @@ def clip_surgery(
     elif against == "words":
         relevance = _against_each(tokens, prompts, _words(trace))
     elif against == "empty" or len(prompts) == 1:
-        relevance = _cosines(tokens, prompts - ensemble(trace.embed, surgery(), [""]))
+        relevance = _cosines(tokens, prompts - _empty(trace, prompts))
     else:
         weighted = _cosines(tokens, prompts) * _weights(tokens, prompts)[..., None]
         relevance = weighted - weighted.mean(0)
@@ -133,6 +134,17 @@ def _weights(tokens: Tensor, prompts: Tensor) -> Tensor:
     """How much each prompt fits the whole image, relative to the prompts' mean. [b n e], [t e] -> [t b]"""
     fit = (TEMPERATURE * tokens[:, 0] @ prompts.T).softmax(-1).T
     return fit / fit.mean(0)
+
+
+def _empty(trace: Trace, prompts: Tensor) -> Tensor:
+    """The empty prompt in the place of each target's texts, [t e]: zero for a difference, which has lost
+    already what both have in common. An image has no text, and is compared with the empty prompt as it is."""
+    from engine.templates import ensemble, surgery
+
+    blank = [template.replace("{}", "") for template in surgery()]
+    found = trace.reword(blank)
+    textless = (found == prompts).all(-1, keepdim=True)
+    return found.where(~textless, ensemble(trace.embed, blank, [""]))
 
 
 def _words(trace: Trace) -> Tensor:

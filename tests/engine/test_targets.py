@@ -133,6 +133,18 @@ def test_gradients_are_those_of_the_targets_own_score(target):
     assert (slope * change).sum().item() == pytest.approx((score(1e-5) - score(-1e-5)) / 2e-5, rel=1e-6)
 
 
+def test_clip_surgery_of_a_difference_is_the_difference_of_its_maps(tmp_path):
+    store = Store(tmp_path, shipped=None)
+
+    def value(target, spec="clip_surgery"):
+        request = Request(picture(), (target,), (spec,))
+        return ask(request, store, loaded=tiny_model()).maps[0].values
+
+    cat, dog = (value(Target(text), "clip_surgery(against='empty')") for text in (CAT, DOG))
+    np.testing.assert_allclose(value(Target(CAT, "difference", minus=DOG)), cat - dog, atol=1e-6)
+    assert value(Target(kind="image", image=picture(1))).any()
+
+
 def test_the_text_branch_explains_prompts_only(tmp_path):
     others = (
         Target("cat", "ensemble"),
