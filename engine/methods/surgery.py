@@ -79,7 +79,8 @@ def clip_surgery(
     f_i is the unit feature of token i, t_j the unit mean of prompt j over 85 templates. Against several
     prompts, with w_j = softmax_j(2 f_0 . t_j) over its mean: map_ij = w_j f_i . t_j - mean_k(w_k f_i . t_k).
     Against the empty prompt: f_i . (t_j - t_empty), of a difference f_i . (t_j - t_k). Grad-ECLIP's
-    evaluation compares with 59 fixed words (against='words') and takes the unit length over tokens (unit='tokens').
+    evaluation compares with 59 fixed words (against='words') and takes the unit length over tokens
+    (unit='tokens').
     """
     from engine.templates import surgery
 
