@@ -1,11 +1,10 @@
-"""What is put in the place of a hidden unit, and which unit comes first. NumPy and Pillow only."""
+"""What stands in the place of a hidden unit, and which unit comes first. Loads SciPy where it is used."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from engine import images
 from engine.curves.types import Curve, Curves, Protocol
@@ -59,6 +58,8 @@ def _fill(name: str, base: np.ndarray, preprocess: Preprocess, seed: int) -> np.
     mean = np.broadcast_to(np.asarray(preprocess.mean, np.float32)[:, None, None], base.shape).copy()
     if name != "blur":
         return mean
+    from scipy import ndimage  # takes a part of a page's first second, and other fills do without
+
     # RISE's kernel: a Gaussian folded into 11 pixels. What lies outside counts as the mean colour.
     kernel = ndimage.gaussian_filter1d(np.eye(KERNEL)[KERNEL // 2], SIGMA)
     blurred = base - mean

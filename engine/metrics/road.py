@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
 from engine.metrics.curve import counts, kept
 
@@ -45,6 +43,10 @@ def impute(picture: np.ndarray, keep: np.ndarray, noise: float = 0.01, seed: int
 
 def _solve(picture: np.ndarray, hidden: np.ndarray) -> np.ndarray:
     """Values (hidden pixels, channels) that each are the weighted mean of their neighbours."""
+    # Not above: stored curves are looked up without it, and it takes a good part of a page's first second.
+    from scipy import sparse
+    from scipy.sparse.linalg import splu
+
     height, width = hidden.shape
     number = np.full(hidden.shape, -1)
     number[hidden] = np.arange(hidden.sum())
