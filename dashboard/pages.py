@@ -22,8 +22,8 @@ def pages() -> dict[str, StreamlitPage]:
 
 
 def _view(name: str) -> Callable[[], None]:
-    """Draws a view, which is imported when it is opened: the page where one arrives does without pandas, whose
-    import would take a good part of its first second."""
+    """Draws a view, which is imported when it is opened: where one arrives does without pandas, whose import
+    would take a good part of the first second."""
 
     def page() -> None:
         import_module(f"dashboard.views.{name}").page()
