@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from engine.store import Store, digest
 
 LOOKUPS = 2000
+BYTES_BUDGET, LOOKUP_BUDGET = 2500, 1  # an entry; milliseconds
 
 
 def key_of(number: int) -> dict:
@@ -55,7 +57,7 @@ def median_ms(call: Callable[[int], object], numbers: np.ndarray) -> float:
     return float(np.median(times)) * 1e3
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -63,11 +65,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to make the store; default a temporary folder")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        measure(Path(folder), options.entries)
+        return 0 if measure(Path(folder), options.entries) else 1
 
 
-def measure(folder: Path, entries: int) -> None:
-    """Fill a store, look things up in it, and print what it took."""
+def measure(folder: Path, entries: int) -> bool:
+    """Fill a store, look things up in it, and print what it took; whether the budgets are kept."""
     store = Store(folder, shipped=None)
     rng = np.random.default_rng(0)
     meta = {"score": 0.2731, "explained_score": 0.2731, "seconds": 0.0421, "note": ""}
@@ -85,12 +87,13 @@ def measure(folder: Path, entries: int) -> None:
     hit = median_ms(lambda n: store.get(key_of(n)), others)
     miss = median_ms(lambda n: store.get(key_of(entries + n)), others)
     print(f"entries                {entries:>12,}")
-    print(f"bytes on disk          {info.bytes:>12,}  ({info.bytes / entries:.0f} an entry)")
+    print(f"bytes on disk          {info.bytes:>12,}  ({info.bytes / entries:.0f} an entry; budget {BYTES_BUDGET})")
     print(f"put                    {put:>12.3f} ms")
     print(f"plain SQLite select    {plain:>12.3f} ms")
-    print(f"lookup, found          {hit:>12.3f} ms  ({hit / plain:.1f} x plain)")
+    print(f"lookup, found          {hit:>12.3f} ms  ({hit / plain:.1f} x plain; budget {LOOKUP_BUDGET} ms)")
     print(f"lookup, absent         {miss:>12.3f} ms")
+    return info.bytes <= BYTES_BUDGET * entries and hit <= LOOKUP_BUDGET
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
