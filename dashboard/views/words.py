@@ -27,7 +27,6 @@ def page() -> None:
     found = words_parts.parts(shown)
     with st.container(horizontal=True, vertical_alignment="bottom", key="words_head"):
         _choices(shown)
-        st.space("stretch")
         words_take.draw(found, gateway.collection.image(shown).name)
     for note in _notes(shown, found):
         st.caption(f":material/info: {plain(note)}")
