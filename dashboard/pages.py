@@ -1,31 +1,22 @@
-"""The pages of the menu. A view is a module of `dashboard.views` with a function `page()`."""
+"""The pages of the menu. A view is a module with a function `page()`."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from importlib import import_module
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
 from dashboard.navigation import BENCHMARK, COMPARE, CURVES, GALLERY, LAYERS, METHODS, WORDS
-
-VIEWS = (COMPARE, LAYERS, WORDS, CURVES, GALLERY, BENCHMARK, METHODS)  # in the order of the menu
+from dashboard.views import benchmark, compare, curves, gallery, layers, methods, words
 
 
 def pages() -> dict[str, StreamlitPage]:
     """Every page by name; the first is where one arrives."""
     return {
-        name: st.Page(_view(name), title=name.capitalize(), url_path=name, default=name == VIEWS[0])
-        for name in VIEWS
+        COMPARE: st.Page(compare.page, title="Compare", url_path=COMPARE, default=True),
+        LAYERS: st.Page(layers.page, title="Layers", url_path=LAYERS),
+        WORDS: st.Page(words.page, title="Words", url_path=WORDS),
+        CURVES: st.Page(curves.page, title="Curves", url_path=CURVES),
+        GALLERY: st.Page(gallery.page, title="Gallery", url_path=GALLERY),
+        BENCHMARK: st.Page(benchmark.page, title="Benchmark", url_path=BENCHMARK),
+        METHODS: st.Page(methods.page, title="Methods", url_path=METHODS),
     }
-
-
-def _view(name: str) -> Callable[[], None]:
-    """Draws a view, which is imported when it is opened: where one arrives does without pandas, whose import
-    would take a good part of the first second."""
-
-    def page() -> None:
-        import_module(f"dashboard.views.{name}").page()
-
-    return page
