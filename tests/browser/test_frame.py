@@ -90,13 +90,15 @@ def test_a_link_shows_the_same_elsewhere_and_after_a_reload(visit: Visit, browse
 
 
 def test_the_state_goes_along_to_other_pages(visit: Visit):
-    page = visit("/?image=scene-03&prompts=a+cat&methods=game")
-    page.get_by_role("link", name="Methods").click()
+    page = visit("/?image=scene-03&prompts=an+airplane&methods=game")
+    page.get_by_role("link", name="Methods").click()  # its maps are shipped: no computation redraws the page
     page.get_by_role("heading", name="Attention rollout").wait_for()
-    arrives(page, image=["scene-03"], prompts=["a cat"], methods=["game"])
+    arrives(page, image=["scene-03"], prompts=["an airplane"], methods=["game"])
+    expect(page.get_by_test_id("stSidebar")).to_be_hidden()  # it has nothing for this page
     page.get_by_role("link", name="Compare").click()
-    expect(prompts(page)).to_have_value("a cat")
-    arrives(page, image=["scene-03"], prompts=["a cat"], methods=["game"])
+    expect(page.get_by_test_id("stSidebar")).to_be_visible()
+    expect(prompts(page)).to_have_value("an airplane")
+    arrives(page, image=["scene-03"], prompts=["an airplane"], methods=["game"])
 
 
 def test_an_upload_is_explained_kept_and_forgotten(visit: Visit):
