@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard import gateway, links
 from dashboard.choices import State
@@ -17,7 +18,7 @@ from dashboard.choices import State
 # The state is held beside the query, for two reasons: Streamlit drops the query when the page changes, and a
 # click that comes while the last change is still on its way to the browser carries the query from before it.
 # Any other query that differs from the one written last comes from the person, who pasted a link or went
-# back, and wins.
+# back, and wins. Streamlit says when it was Back or Forward.
 
 _HELD, _SEEN, _PROBLEMS = "sidelight_state", "sidelight_seen", "sidelight_problems"
 ON_ITS_WAY = 5.0  # seconds that a new query may take to reach a busy browser
@@ -48,7 +49,8 @@ def current() -> State:
     seen: _Seen = st.session_state.get(_SEEN, _Seen())
     if held is not None and query == seen.queries[-1]:
         return held
-    if held is not None and (not query or seen.stale(query, time.monotonic())):
+    lost = not query or seen.stale(query, time.monotonic())
+    if held is not None and lost and not _went_back():
         return _hold(held)
     state, st.session_state[_PROBLEMS] = links.from_query(query, gateway.session.vocabulary())
     st.session_state[_SEEN] = seen.then(query, time.monotonic())
@@ -74,6 +76,11 @@ def problems() -> tuple[str, ...]:
 
 def _query() -> Query:
     return {key: st.query_params.get_all(key) for key in st.query_params}
+
+
+def _went_back() -> bool:
+    """Whether Back or Forward of the browser asked for this run."""
+    return getattr(get_script_run_ctx(), "is_history_navigation", False)
 
 
 def _hold(state: State) -> State:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
+from engine.render import Outline
 from engine.types import SidelightError
 
 UNJUDGED = 1000  # ImageNet-S's label of what is neither object nor background
+TRACED = 128  # pixels of the longer side of a mask, when its outline is traced
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,30 @@ class ObjectBox:
     mask: Path | None = None
     label: int | None = None
     runs: Mapping[str, Any] | None = field(default=None, hash=False)
+
+
+def outlines(objects: Sequence[ObjectBox]) -> tuple[Outline, ...]:
+    """Lines around the masks of objects, or else their boxes. SidelightError where a mask cannot be read."""
+    made = []
+    for thing in objects:
+        if thing.mask is not None or thing.runs is not None:
+            made.append(Outline(thing.name, _around(_mask(thing)[0])))
+        elif thing.bbox is not None:
+            x, y, w, h = thing.bbox
+            corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)]
+            made.append(Outline(thing.name, (np.array(corners, float),)))
+    return tuple(made)
+
+
+def _around(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Lines around the true regions of a mask, (points, 2) each, in its pixels."""
+    from contourpy import contour_generator
+
+    small = Pillow.fromarray(mask.astype(np.uint8) * 255)
+    small.thumbnail((TRACED, TRACED), Pillow.Resampling.BOX)
+    grid = np.pad(np.asarray(small, float), 1)  # so that a region at the border is closed
+    scale = np.array([mask.shape[1] / small.width, mask.shape[0] / small.height])
+    return tuple((line - 0.5) * scale for line in contour_generator(z=grid).lines(127.5))
 
 
 def object_mask(box: ObjectBox, size: tuple[int, int]) -> np.ndarray | None:

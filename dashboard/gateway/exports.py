@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from dashboard.choices import State
 from dashboard.gateway import models
+from engine.render import Outline
 from engine.types import Explanation
 
 
-def figure(found: Sequence[Explanation], state: State) -> bytes:
-    """The grid as a PNG at print resolution, drawn as the state says."""
+def figure(found: Sequence[Explanation], state: State, outlines: Mapping[str, Sequence[Outline]]) -> bytes:
+    """The grid as a PNG at print resolution, drawn as the state says. outlines: by the image's digest."""
     from engine import render
 
     known = models.methods()
@@ -27,6 +28,8 @@ def figure(found: Sequence[Explanation], state: State) -> bytes:
         signed=[spec for spec in signed if known[_method(spec)].signed],
         scale_mode=state.scale,
         contour=state.contour,
+        outlines=outlines if state.outlines else {},
+        transpose=state.transpose,
         **{name: getattr(state, name) for name in ("draw", "colormap", "opacity", "smooth", "top", "above")},
     )
 

@@ -5,22 +5,18 @@ from __future__ import annotations
 import io
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
-from contourpy import contour_generator
 from PIL import Image as Pillow
 
 from dashboard.choices import State
-from dashboard.components.grid import Outline
 from dashboard.gateway import collection, models
+from engine.objects import ObjectBox
+from engine.objects import outlines as traced
+from engine.render import Outline
 from engine.types import Image, SidelightError
 
-if TYPE_CHECKING:
-    from engine.objects import ObjectBox
-
-MASK_SIDE = 128  # pixels of the longer side of a mask, when its outline is traced
 DIMMED = 0.35  # brightness of what the model does not see
 
 
@@ -79,23 +75,4 @@ def outlines(state: State) -> tuple[Outline, ...]:
 
 @lru_cache(maxsize=256)
 def _outlines(objects: tuple[ObjectBox, ...]) -> tuple[Outline, ...]:
-    made = []
-    for thing in objects:
-        if thing.mask is not None:
-            made.append(Outline(thing.name, _around(thing.mask)))
-        elif thing.bbox is not None:
-            x, y, w, h = thing.bbox
-            corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h), (x, y)]
-            made.append(Outline(thing.name, (np.array(corners, float),)))
-    return tuple(made)
-
-
-def _around(mask: Path) -> tuple[np.ndarray, ...]:
-    """Lines around the white regions of a mask file, (points, 2) each, in its pixels."""
-    with Pillow.open(mask) as file:
-        width, height = file.size
-        small = file.convert("L")
-    small.thumbnail((MASK_SIDE, MASK_SIDE), Pillow.Resampling.BOX)
-    grid = np.pad(np.asarray(small, float), 1)  # so that a region at the border is closed
-    scale = np.array([width / small.width, height / small.height])
-    return tuple((line - 0.5) * scale for line in contour_generator(z=grid).lines(127.5))
+    return traced(objects)

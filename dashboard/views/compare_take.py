@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import gateway
 from dashboard.choices import State
 from dashboard.views.compare_rows import Line
+from engine.render import Outline
 from engine.types import Target
 
 OUT = "maps"  # the folder that a copied command writes to; several commands have one each
@@ -24,7 +25,7 @@ def draw(shown: State, found: Sequence[Line]) -> None:
     with st.popover("Download", icon=":material/download:"):
         st.download_button(
             "Figure (PNG, 300 dpi)",
-            data=lambda: gateway.exports.figure(some, shown),
+            data=lambda: gateway.exports.figure(some, shown, _outlines(found)),
             file_name=f"{name}.png",
             mime="image/png",
             on_click="ignore",
@@ -39,8 +40,8 @@ def draw(shown: State, found: Sequence[Line]) -> None:
             width="stretch",
         )
         st.caption(
-            "The figure has the colours, the scale and the threshold of the toolbar. The maps are as the "
-            "methods gave them."
+            "The figure looks as the toolbar says, from colours and scale to outlines and transposition. The "
+            "maps are as the methods gave them."
         )
     with st.popover("Copy as", icon=":material/content_copy:"):
         shell, python, bibtex = st.tabs(["Command line", "Python", "BibTeX"])
@@ -49,6 +50,11 @@ def draw(shown: State, found: Sequence[Line]) -> None:
         shell.code("\n".join(commands), language="bash", wrap_lines=True)
         python.code("\n".join(programs), language="python", wrap_lines=True)
         bibtex.code(references(specs), language="latex", wrap_lines=True)
+
+
+def _outlines(found: Sequence[Line]) -> dict[str, tuple[Outline, ...]]:
+    """The true regions of the rows' images, by digest."""
+    return {line.explanation.image.digest: gateway.pictures.outlines(line.state) for line in found}
 
 
 def copies(found: Sequence[Line]) -> tuple[list[str], list[str]]:

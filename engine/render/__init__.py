@@ -5,6 +5,7 @@ The browser draws the same from the same definitions (dashboard/components/grid:
 
 from engine.render.cloud import cloud_png, cloud_svg, undrawable
 from engine.render.figure import figure_png
+from engine.render.outline import Outline
 from engine.render.paint import COLORMAPS, DIVERGING, DRAWS, colormap, colours, overlay
 from engine.render.scales import SCALES, Scaled, enlarge, kept_from, scale
 
@@ -13,6 +14,7 @@ __all__ = [
     "DIVERGING",
     "DRAWS",
     "SCALES",
+    "Outline",
     "Scaled",
     "cloud_png",
     "cloud_svg",

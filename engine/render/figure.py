@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.render.page import GAP, LABEL, TILE, Page, fonts, printable
+from engine.render.outline import Outline, draw_outlines
+from engine.render.page import TILE, Page, fonts, printable
 from engine.render.paint import colours, overlay
 from engine.render.scales import Scaled, enlarge, kept_from, scale
 from engine.types import Branch, Explanation, Failure, Map, SidelightError, Target
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 DPI = 300
 LEVELS = (0.25, 0.5, 0.75)  # of contours where nothing is cut off
 MOST_WORDS = 20
+NUMERAL = 0.46  # inches beside a colour bar, for the widest of numbers
 SCALE_NAMES = {
     "map": "each map from its smallest to its largest value",
     "shared": "one scale for each method",
@@ -35,13 +37,17 @@ def figure_png(
     signed: Collection[str] | None = None,
     scale_mode: str = "map",
     contour: bool = False,
+    outlines: Mapping[str, Sequence[Outline]] | None = None,
+    transpose: bool = False,
     dpi: int = DPI,
     **look: Any,
 ) -> bytes:
-    """A PNG file with a column for each method and a row for each target of each explanation.
+    """A PNG file with a column for each method and a row for each target of each explanation; with transpose
+    the other way round.
 
     titles: what to write above a spec; default the spec. signed: specs whose zero is the middle of the
     colours; default those with a value below zero. scale_mode: see `scale`. contour: lines of equal strength.
+    outlines: true regions, by the image's digest; those that a target does not name are drawn faintly.
     look: draw, colormap, opacity, smooth, top, above as in `overlay`. SidelightError where there is nothing
     to draw or a choice is unknown.
     """
@@ -51,14 +57,16 @@ def figure_png(
     if not columns:
         raise SidelightError("There is no map to draw; ask for a method first.")
     fields = {column: _fields(rows, column, scale_mode, signed) for column in columns}
-    page = Page(given, len(rows), len(columns), dpi)
+    page = Page(given, len(columns), len(rows), dpi, transpose)
     several = len({one.model.id for one in given}) > 1
     for x, (spec, branch) in enumerate(columns, start=1):
         title = (titles or {}).get(spec, spec) + (" (words)" if branch == "text" else "")
-        page.write(title, *page.above(x), 7.5, wrap=28)
+        page.title(title, 7.5, method=x)
     for y, (one, target) in enumerate(rows):
-        page.write(target.label, GAP + LABEL / 2, page.top(y) + page.tall / 2, 8, wrap=19)
-        _picture(page, y, one, target, f"{one.model.id}: " if several else "")
+        page.title(target.label, 8, target=y)
+        regions = (outlines or {}).get(one.image.digest, ())
+        axes = _picture(page, y, one, target, f"{one.model.id}: " if several else "")
+        draw_outlines(axes, one, regions)
         for x, (spec, branch) in enumerate(columns, start=1):
             found = one.get(spec, target.label, branch)
             if not isinstance(found, Map):
@@ -68,7 +76,8 @@ def figure_png(
             elif branch == "text":
                 _words(page, x, y, found, fields[spec, branch][y], look)
             else:
-                _tile(page, x, y, one, found, fields[spec, branch][y], contour, look)
+                axes = _tile(page, x, y, one, found, fields[spec, branch][y], contour, look)
+                draw_outlines(axes, one, regions, target.label)
     models = ", ".join(dict.fromkeys(f"{one.model.id}, {one.resize}" for one in given))
     footer = f"Model and resize: {models}. Colours: {SCALE_NAMES[scale_mode]}. Made with Sidelight."
     page.write(footer, page.width / 2, page.height - 0.12, 6, wrap=int(page.width * 24))
@@ -101,7 +110,7 @@ def _content(found: Map) -> np.ndarray:
     return found.values if found.content is None else found.values[found.content]
 
 
-def _picture(page: Page, y: int, one: Explanation, target: Target, whose: str) -> None:
+def _picture(page: Page, y: int, one: Explanation, target: Target, whose: str) -> Axes:
     """The plain picture with a frame around what the model saw, and the model's score below. whose: said of
     the score."""
     pixels, seen = page.shrunk(one)
@@ -114,11 +123,12 @@ def _picture(page: Page, y: int, one: Explanation, target: Target, whose: str) -
     scores = {m.score for m in one.maps if m.target == target.label}
     if scores:
         page.write(f"{whose}score {min(scores):.3f}", *page.below(0, y, 0.08), 6)
+    return axes
 
 
 def _tile(
     page: Page, x: int, y: int, one: Explanation, found: Map, scaled: Scaled, contour: bool, look: dict
-) -> None:
+) -> Axes:
     pixels, seen = page.shrunk(one)
     axes = page.axes(x, y)
     axes.imshow(overlay(pixels, scaled, seen, **look))
@@ -127,6 +137,7 @@ def _tile(
     _bar(page, x, y, scaled, look)
     if abs(found.score - found.explained_score) > 5e-4:
         page.write(f"explains a score of {found.explained_score:.3f}", *page.below(x, y, 0.28), 5.5)
+    return axes
 
 
 def _contour(axes: Axes, scaled: Scaled, seen: tuple[float, float, float, float], look: dict) -> None:
@@ -143,11 +154,12 @@ def _contour(axes: Axes, scaled: Scaled, seen: tuple[float, float, float, float]
 def _bar(page: Page, x: int, y: int, scaled: Scaled, look: dict) -> None:
     """The colours from end to end, and the raw values there."""
     share = np.linspace(-1 if scaled.signed else 0, 1, 256)[None]
-    axes = page.inches(page.left(x) + 0.4, page.top(y) + page.tall + 0.05, TILE - 0.8, 0.07)
+    left, top = page.corner(x, y)
+    level = top + page.tall + 0.085
+    axes = page.inches(left + NUMERAL, level - 0.035, TILE - 2 * NUMERAL, 0.07)
     axes.imshow(colours(share, scaled.signed, look.get("colormap", "inferno")), aspect="auto")
-    level = page.top(y) + page.tall + 0.085
-    page.write(_numeral(scaled.low), page.left(x) + 0.2, level, 5.5)
-    page.write(_numeral(scaled.high), page.left(x) + TILE - 0.2, level, 5.5)
+    page.write(_numeral(scaled.low), left + NUMERAL / 2, level, 5.5)
+    page.write(_numeral(scaled.high), left + TILE - NUMERAL / 2, level, 5.5)
 
 
 def _words(page: Page, x: int, y: int, found: Map, scaled: Scaled, look: dict) -> None:

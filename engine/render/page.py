@@ -28,33 +28,47 @@ FONTS = (
 
 
 class Page:
-    """A matplotlib figure that is laid out in inches from its upper left corner."""
+    """A matplotlib figure that is laid out in inches from its upper left corner.
 
-    def __init__(self, given: Sequence[Explanation], rows: int, columns: int, dpi: int) -> None:
+    Its tiles are numbered by method, from 1 on behind the plain pictures, and by target, from 0 on: methods
+    across and targets down, or the other way round.
+    """
+
+    def __init__(
+        self, given: Sequence[Explanation], methods: int, targets: int, dpi: int, transpose: bool = False
+    ) -> None:
         from matplotlib.figure import Figure
 
         shape = max(one.image.size[1] / one.image.size[0] for one in given)
         self.tall = TILE * min(max(shape, 0.4), 1.8)
-        self.width = LABEL + 2 * GAP + (columns + 1) * (TILE + GAP)
-        self.height = HEAD + rows * (self.tall + FOOT + GAP) + 0.2
+        self.transpose = transpose
+        across, down = (targets, methods + 1) if transpose else (methods + 1, targets)
+        self.width = LABEL + 2 * GAP + across * (TILE + GAP)
+        self.height = HEAD + down * (self.tall + FOOT + GAP) + 0.2
         self.dpi = min(dpi, math.sqrt(PIXEL_LIMIT / (self.width * self.height)))
         self.figure: Figure = Figure(figsize=(self.width, self.height), dpi=self.dpi)
         self._shrunk: dict[int, tuple[np.ndarray, tuple[float, float, float, float]]] = {}
 
-    def left(self, x: int) -> float:
-        return LABEL + 2 * GAP + x * (TILE + GAP)
+    def corner(self, method: int, target: int) -> tuple[float, float]:
+        """The upper left of a tile."""
+        x, y = (target, method) if self.transpose else (method, target)
+        return LABEL + 2 * GAP + x * (TILE + GAP), HEAD + y * (self.tall + FOOT + GAP)
 
-    def top(self, y: int) -> float:
-        return HEAD + y * (self.tall + FOOT + GAP)
+    def middle(self, method: int, target: int) -> tuple[float, float]:
+        left, top = self.corner(method, target)
+        return left + TILE / 2, top + self.tall / 2
 
-    def above(self, x: int) -> tuple[float, float]:
-        return self.left(x) + TILE / 2, HEAD / 2
+    def below(self, method: int, target: int, by: float) -> tuple[float, float]:
+        left, top = self.corner(method, target)
+        return left + TILE / 2, top + self.tall + by
 
-    def middle(self, x: int, y: int) -> tuple[float, float]:
-        return self.left(x) + TILE / 2, self.top(y) + self.tall / 2
-
-    def below(self, x: int, y: int, by: float) -> tuple[float, float]:
-        return self.left(x) + TILE / 2, self.top(y) + self.tall + by
+    def title(self, text: str, size: float, *, method: int | None = None, target: int = 0) -> None:
+        """Head the row or the column of a method, or else of a target."""
+        x, y = self.middle(method or 0, target)
+        if (method is None) == self.transpose:
+            self.write(text, x, HEAD / 2, size, wrap=28)
+        else:
+            self.write(text, GAP + LABEL / 2, y, size, wrap=19)
 
     def inches(self, left: float, top: float, width: float, height: float) -> Axes:
         below = self.height - top - height
@@ -64,8 +78,8 @@ class Page:
         axes.spines[:].set_linewidth(0.3)
         return axes
 
-    def axes(self, x: int, y: int) -> Axes:
-        return self.inches(self.left(x), self.top(y), TILE, self.tall)
+    def axes(self, method: int, target: int) -> Axes:
+        return self.inches(*self.corner(method, target), TILE, self.tall)
 
     def write(self, text: str, x: float, y: float, size: float, wrap: int = 60) -> None:
         """Text of any kind, centred, in four lines at most; never read as a formula."""

@@ -101,6 +101,23 @@ def test_the_state_goes_along_to_other_pages(visit: Visit):
     arrives(page, image=["scene-03"], prompts=["an airplane"], methods=["game"])
 
 
+def test_back_and_forward_lead_through_the_images_at_once(visit: Visit):
+    page = visit("/")
+    for image in ("scene-01", "scene-02"):
+        page.keyboard.press("n")
+        page.get_by_text(re.compile(f"^{image} ")).wait_for()
+        arrives(page, image=[image])
+    for step, image, text, query in (
+        (page.go_back, "scene-01", "a lollipop\na lobster", ["scene-01"]),
+        (page.go_back, "scene-00", "a dog\nan airplane", None),
+        (page.go_forward, "scene-01", "a lollipop\na lobster", ["scene-01"]),
+    ):
+        step()
+        page.get_by_text(re.compile(f"^{image} ")).wait_for()
+        arrives(page, image=query)
+        expect(prompts(page)).to_have_value(text)
+
+
 def test_an_upload_is_explained_kept_and_forgotten(visit: Visit):
     page = visit("/?methods=edges")
     page.get_by_role("button", name="Upload").click()

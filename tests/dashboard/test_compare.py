@@ -21,6 +21,7 @@ from dashboard.choices import State
 from dashboard.components import grid
 from dashboard.views import compare_agreement, compare_ranking, compare_rows, compare_take
 from engine.cli import parser
+from engine.render import Outline
 from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess, SidelightError, Target
 
 INFO = ModelInfo("toy", "toy", None, "0" * 64, Preprocess((28, 42), 14, (0, 0, 0), (1, 1, 1)), 77)
@@ -59,7 +60,7 @@ def stand_in(monkeypatch):
     monkeypatch.setattr(gateway.prompts, "prompts", lambda state: state.prompts or ("a dog", "a cat"))
     monkeypatch.setattr(gateway.collection, "image", lambda state: replace(IMAGE, name=state.image or "dot"))
     monkeypatch.setattr(gateway.pictures, "picture", lambda image, side: b"jpeg")
-    monkeypatch.setattr(gateway.pictures, "outlines", lambda state: (grid.Outline("dot", (np.eye(3, 2),)),))
+    monkeypatch.setattr(gateway.pictures, "outlines", lambda state: (Outline("dot", (np.eye(3, 2),)),))
     monkeypatch.setattr(gateway.prompts, "contrast", lambda state: ("a bus", "lorem"))
     monkeypatch.setattr(gateway.prompts, "photo_note", lambda state: ("Not trained on photographs.",))
     monkeypatch.setattr(gateway.collection, "file_name", lambda state: "dot.png")

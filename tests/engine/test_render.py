@@ -21,6 +21,7 @@ from engine.render import (
     COLORMAPS,
     DIVERGING,
     SCALES,
+    Outline,
     colormap,
     colours,
     enlarge,
@@ -322,6 +323,31 @@ def test_figure_shows_its_maps():
         assert not np.array_equal(shown(one, signed=()), shown(one, signed=(), **look)), look
     for option in ({"scale_mode": "rank"}, {"contour": True}, {"titles": {"maskclip": "MaskCLIP"}}):
         assert not np.array_equal(shown(one), shown(one, **option)), option
+
+
+def test_a_transposed_figure_has_the_same_tiles_elsewhere(monkeypatch):
+    places = {}
+    monkeypatch.setattr(
+        page.Page, "write", lambda self, text, x, y, *how, **more: places.setdefault(text, []).append((x, y))
+    )
+    one = explanation(targets=("a cat", "a dog", "a fox"))
+    upright, turned = (opened(figure_png(one, dpi=60, transpose=flag)) for flag in (False, True))
+    assert upright.width == turned.width and upright.height == turned.height  # 3 tiles by 3 in both
+    ((across, _), (left, _)) = places["maskclip"]
+    ((aside, _), (above, high)) = places["a fox"]
+    assert left == aside and high < places["grad_eclip"][1][1]
+    assert above == pytest.approx(across)  # both head the last column
+
+
+def test_figure_outlines_true_regions_and_faintly_what_the_prompt_does_not_name():
+    one, square = explanation(), np.array([[10, 10], [30, 10], [30, 30], [10, 30], [10, 10]], float)
+
+    def difference(name):
+        regions = {one.image.digest: (Outline(name, (square,)),)}
+        return np.abs(shown(one, outlines=regions).astype(int) - shown(one)).sum()
+
+    assert difference("cat") > difference("bus") > 0
+    assert np.array_equal(shown(one, outlines={"another image": (Outline("cat", (square,)),)}), shown(one))
 
 
 def test_figure_of_constant_maps_with_contours():

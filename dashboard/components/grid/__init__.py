@@ -20,6 +20,7 @@ import streamlit as st
 
 from dashboard.components.exchange import exchange
 from engine import render
+from engine.render import Outline
 
 HERE = Path(__file__).parent
 SCRIPTS = ("values.js", "paint.js", "tiles.js", "toolbar.js", "pointer.js", "main.js")
@@ -33,15 +34,6 @@ _component = st.components.v2.component(
     css=(HERE / "grid.css").read_text("utf-8"),
     js="\n".join((HERE / script).read_text("utf-8") for script in SCRIPTS),
 )
-
-
-@dataclass(frozen=True)
-class Outline:
-    """A true region of the picture. paths: closed lines around it, each (points, 2) of x and y in pixels of
-    the original."""
-
-    name: str
-    paths: tuple[np.ndarray, ...]
 
 
 @dataclass(frozen=True)
