@@ -12,6 +12,9 @@ def main() -> None:
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--threads", type=int, default=2)
+    command.add_argument(
+        "--masks", action="store_true", help="add a stage that is told what each patch shows"
+    )
 
     command = commands.add_parser("export", help="write a checkpoint as weights, config and words")
     command.add_argument("checkpoint", type=Path)
@@ -31,9 +34,10 @@ def main() -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from engine.training.train import train
+    from engine.training.train import MASKS, RECIPE, train
 
-    train(arguments.out, arguments.seed, arguments.threads)
+    recipe = (*RECIPE, MASKS) if arguments.masks else RECIPE
+    train(arguments.out, arguments.seed, arguments.threads, recipe)
 
 
 def _export(arguments: argparse.Namespace) -> None:

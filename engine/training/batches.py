@@ -1,6 +1,7 @@
 """Training batches: scenes, texts and the table of which text is true of which scene."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,11 +19,12 @@ from engine.training.captions import (
 )
 from engine.training.concepts import load_concepts
 from engine.training.drawing import draw
-from engine.training.layout import CANVAS, Scene, sample_scene
+from engine.training.layout import CANVAS, PALETTE, Scene, sample_scene
 from engine.training.tokens import TokenRows
 
 PATCH = 8  # px
 GRID = CANVAS // PATCH
+NEITHER = -1  # label of a patch that is part object, part background
 CAPTIONED = 48  # scenes of a batch that get captions: texts cost time too
 
 
@@ -31,19 +33,24 @@ class Stage:
     """A part of the training: scenes of `side` px with 1 to `objects` objects, `samples` of them.
 
     Scenes smaller than the canvas show a window of it: objects keep their size, and the window takes the
-    matching part of the position embedding. contrasts: pairs of captions that differ in one colour or place
-    are told apart. drops: patches drop out between blocks, which saves time. late: the class token skips the
-    attention of random blocks before the last. decay: the learning rate falls to zero over the stage.
+    matching part of the position embedding. Patches learn by "words" that one of them, no matter which, fits
+    each true text; by "masks" that each fits the object that it shows.
     """
 
     side: int
     objects: int
     batch: int
     samples: int
-    contrasts: bool = False
-    drops: bool = False
-    late: bool = False
-    decay: bool = False
+    contrasts: bool = False  # captions that differ in one colour or place are told apart
+    shown: tuple[float, float] | None = None  # limits of the share of patches that goes in
+    drops: bool = False  # patches drop out between the blocks
+    late: bool = False  # the class token skips the attention of random blocks before the last
+    patches: Literal["words", "masks"] | None = None  # what the patch tokens learn beside the class token
+    near: float = 0.0  # weight of the distance of attention between patches
+    even: float = 0.0  # weight of how unevenly the class token attends to patches
+    soften: float | None = None  # largest deviation of the class token's attention logits when it begins
+    centred: float = 0.0  # weight of how far the mean of the concepts' texts is from zero
+    rates: tuple[float, float] = (1.0, 1.0)  # factors of the learning rates, first and last
 
     @property
     def steps(self) -> int:
@@ -65,18 +72,37 @@ class Batches(Dataset):
         rng = np.random.default_rng((self.seed, self.number, self.start + i))
         stage = self.stage
         scenes = [sample_scene(rng, 1 + k % stage.objects, stage.side) for k in range(stage.batch)]
-        images = np.stack([draw(scene)[0] for scene in scenes])
+        images, labels = zip(*(_draw(scene) for scene in scenes), strict=True)
         groups = _texts(rng, scenes, stage)
         captions = [caption for group in groups for caption in group]
         truth = truth_table([scene_facts(scene) for scene in scenes], captions)
         room = GRID - stage.side // PATCH
         return {
-            "images": torch.from_numpy(images),  # uint8 [b s s 3]
+            "images": torch.from_numpy(np.stack(images)),  # uint8 [b s s 3]
+            "labels": torch.from_numpy(np.stack(labels)),  # [b patches]
             "corner": torch.from_numpy(rng.integers(0, room + 1, 2)),  # window's row and column, in patches
             "ids": torch.from_numpy(self.rows.encode([c.text for c in captions])),  # [texts context]
             "truth": torch.from_numpy(truth),  # bool [b texts]
             "groups": torch.tensor([len(group) for group in groups]),
         }
+
+
+def _draw(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """The scene's pixels uint8 [s s 3] and its patches' labels."""
+    pixels, masks = draw(scene)
+    return pixels, patch_labels(scene, masks)
+
+
+def patch_labels(scene: Scene, masks: np.ndarray) -> np.ndarray:
+    """What each patch shows, as a column of the concepts followed by the colours [patches]: the object that
+    covers more than half of it, the background's colour where hardly an object does, and -1 in between."""
+    side, names = scene.side // PATCH, [concept.name for concept in load_concepts().concepts]
+    shares = masks.reshape(len(masks), side, PATCH, side, PATCH).mean((2, 4)).reshape(len(masks), -1)
+    labels = np.full(side * side, NEITHER)
+    labels[shares.sum(0) < 0.05] = len(names) + list(PALETTE).index(scene.background.colour)
+    for placed, share in zip(scene.objects, shares, strict=True):
+        labels[share > 0.5] = names.index(placed.concept.name)
+    return labels
 
 
 def _texts(rng: np.random.Generator, scenes: list[Scene], stage: Stage) -> list[list[Caption]]:

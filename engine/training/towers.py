@@ -4,6 +4,7 @@ The arithmetic is open_clip's; only the matrix products are in bfloat16. Evaluat
 open_clip's own forward.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 from open_clip.model import CLIP
 from torch import Tensor, nn
 
-from engine.training.batches import GRID, PATCH
+from engine.training.batches import GRID, PATCH, Stage
 from engine.training.layout import CANVAS
 from engine.training.tokens import CONTEXT
 
@@ -28,6 +29,7 @@ MODEL = {
         "context_length": CONTEXT, "vocab_size": VOCABULARY, "width": 128, "heads": 2, "layers": 3,
     },
 }  # fmt: skip
+NEAR = 2  # patches; attention within this distance costs nothing
 FIRST_DROP, KEPT = 2, (0.6, 1.0)  # block before which patches first drop out; range of the share kept
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 CONFIG = {
@@ -64,42 +66,76 @@ def window_positions(model: CLIP, corner: tuple[int, int], side: int) -> Tensor:
 @dataclass(frozen=True)
 class Plan:
     """How one piece of a batch goes through the blocks. kept: the tokens that go on, from a block on; silent:
-    blocks in which the class token does not attend."""
+    blocks in which the class token does not attend; patches: their embeddings are wanted too; far: how
+    far a token is from another [n n], where attention is to be measured."""
 
     kept: Mapping[int, Tensor] = field(default_factory=dict)
     silent: frozenset[int] = frozenset()
+    patches: bool = False
+    far: Tensor | None = None
+
+    @property
+    def shown(self) -> Tensor | slice:
+        """Which of all patches are embedded, where none drops out after the first block."""
+        return self.kept[0][1:] - 1 if 0 in self.kept else slice(None)
 
 
 PLAIN = Plan()
 
 
-def make_plan(rng: np.random.Generator, patches: int, drops: bool, late: bool) -> Plan:
-    """drops: from block FIRST_DROP on, a block sees the class token and a random share of the patches left.
+def make_plan(rng: np.random.Generator, patches: int, stage: Stage) -> Plan:
+    """shown: only a random share of the patches, within these limits, goes in (FLIP: Li et al., CVPR 2023).
+
+    drops: from block FIRST_DROP on, a block sees the class token and a random share of the patches left.
 
     late: the class token skips the attention of random blocks, but never of the last. Without it the model
     reads its objects in the middle blocks and the last one adds nothing: Grad-ECLIP, which looks there, then
     gave maps that were zero everywhere for a third of the prompts.
+
+    near: the mean distance of attention between patches (Dosovitskiy et al., ICLR 2021, appendix D.7) is kept
+    small. Without it patches attend everywhere, and what is known of an object comes to lie elsewhere.
+
+    even: the class token's attention is kept from piling up on single patches. The divergence is that of the
+    even distribution from the attention, whose gradient, unlike the attention's own, does not fade where a
+    softmax is saturated.
     """
     last = MODEL["vision_cfg"]["layers"] - 1
-    kept, silent, share = {}, frozenset(), rng.uniform(*KEPT)
-    for block in range(FIRST_DROP, last + 1) if drops else ():
+    silent, share = frozenset(), rng.uniform(*KEPT)
+    shares = {0: rng.uniform(*stage.shown)} if stage.shown else {}
+    shares |= dict.fromkeys(range(FIRST_DROP, last + 1), share) if stage.drops else {}
+    kept = {}
+    for block, share in shares.items():
         left = max(1, round(patches * share))
         tokens = np.sort(rng.choice(patches, left, replace=False)) + 1
         kept[block] = torch.from_numpy(np.concatenate([[0], tokens]))
         patches = left
-    if late:
+    if stage.late:
         silent = frozenset(np.flatnonzero(rng.random(last) < rng.random()).tolist())
-    return Plan(kept, silent)
+    far = _distances(kept[0][1:] - 1, stage.side // PATCH) if stage.near or stage.even else None
+    return Plan(kept, silent, bool(stage.patches), far)
 
 
-def embed_images(model: CLIP, images: Tensor, positions: Tensor, plan: Plan = PLAIN) -> Tensor:
-    """Normalised images [b 3 s s] to unit embeddings [b e]."""
+def _distances(patches: Tensor, side: int) -> Tensor:
+    """How much farther apart than NEAR the centres of these patches are, in patches, after a class token that
+    is near to all [1 + k 1 + k]."""
+    places = torch.stack([patches // side, patches % side], 1).float()
+    return F.pad((torch.cdist(places, places) - NEAR).clamp(min=0), (1, 0, 1, 0))
+
+
+def embed_images(model: CLIP, images: Tensor, positions: Tensor, plan: Plan = PLAIN) -> tuple[Tensor, ...]:
+    """Normalised images [b 3 s s] to unit embeddings [b 1 e] of the class token, or [b 1 + k e] with those of
+    the k patches that are left; with plan.far also two means over blocks, heads and scenes [2]: the distance
+    beyond NEAR of a patch's attention, and the divergence of an even one from the class token's, in nats.
+    """
     visual = model.visual
     patches = F.unfold(images, PATCH, stride=PATCH).transpose(1, 2)  # [b n 3*p*p], channels first as in conv1
     x = _product(patches, visual.conv1.weight.flatten(1))
     x = torch.cat([visual.class_embedding.bfloat16().expand(len(x), 1, -1), x], 1).float() + positions
-    x = _blocks(visual.transformer.resblocks, visual.ln_pre(x), plan=plan)
-    return F.normalize(visual.ln_post(x[:, 0]) @ visual.proj, dim=-1)
+    costs: list[Tensor] = []
+    x = _blocks(visual.transformer.resblocks, visual.ln_pre(x), plan=plan, costs=costs)
+    read = x if plan.patches else x[:, :1]
+    tokens = F.normalize(visual.ln_post(read) @ visual.proj, dim=-1)
+    return (tokens, torch.stack(costs).mean(0)) if costs else (tokens,)
 
 
 def embed_texts(model: CLIP, ids: Tensor) -> Tensor:
@@ -112,13 +148,16 @@ def embed_texts(model: CLIP, ids: Tensor) -> Tensor:
     return F.normalize(x @ model.text_projection, dim=-1)
 
 
-def _blocks(blocks: nn.ModuleList, x: Tensor, causal: bool = False, plan: Plan = PLAIN) -> Tensor:
+def _blocks(
+    blocks: nn.ModuleList, x: Tensor, causal: bool = False, plan: Plan = PLAIN, costs: list | None = None
+) -> Tensor:
+    """costs: takes the two measures of each block's attention, where the plan has distances."""
     n = x.shape[1]
     mask = torch.full((n, n), -torch.inf, dtype=torch.bfloat16).triu(1) if causal else None
     for i, block in enumerate(blocks):
         if i in plan.kept:
             x = x[:, plan.kept[i]]
-        attended = _attend(block.attn, block.ln_1(x), mask)
+        attended = _attend(block.attn, block.ln_1(x), mask, plan.far, costs)
         if i in plan.silent:
             attended = F.pad(attended[:, 1:], (0, 0, 1, 0))
         x = x + attended
@@ -127,7 +166,7 @@ def _blocks(blocks: nn.ModuleList, x: Tensor, causal: bool = False, plan: Plan =
     return x
 
 
-def _attend(attn: nn.MultiheadAttention, x: Tensor, mask: Tensor | None) -> Tensor:
+def _attend(attn, x: Tensor, mask: Tensor | None, far: Tensor | None, costs: list | None) -> Tensor:
     """Self-attention as plain products: on CPUs their backward is faster than the fused kernel's."""
     b, n, d = x.shape
     h = attn.num_heads
@@ -136,7 +175,14 @@ def _attend(attn: nn.MultiheadAttention, x: Tensor, mask: Tensor | None) -> Tens
     scores = (q * (d // h) ** -0.5) @ k.transpose(1, 2)  # [b*h n n]
     if mask is not None:
         scores = scores + mask
-    joined = (scores.softmax(-1) @ v).view(b, h, n, d // h).transpose(1, 2).reshape(b, n, d)
+    weights = scores.softmax(-1)
+    if far is not None:
+        exact = weights.float()
+        distance = (exact.mean(0) * far).sum() / (n - 1)
+        row = scores[:, 0, 1:].float()
+        uneven = (row.logsumexp(-1) - row.mean(-1)).mean() - math.log(n - 1)
+        costs.append(torch.stack([distance, uneven]))
+    joined = (weights @ v).view(b, h, n, d // h).transpose(1, 2).reshape(b, n, d)
     return _product(joined, attn.out_proj.weight, attn.out_proj.bias)
 
 

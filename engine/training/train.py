@@ -4,6 +4,7 @@ import math
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from tqdm import tqdm
 
 from engine.training.batches import PATCH, Batches, Stage
 from engine.training.captions import all_words
-from engine.training.losses import batch_loss
+from engine.training.losses import WEIGHTS, batch_loss, off_centre, patch_loss
 from engine.training.optim import make_optimisers
+from engine.training.soften import soften
 from engine.training.tokens import TokenRows
 from engine.training.towers import (
     Plan,
@@ -29,13 +31,26 @@ from engine.training.towers import (
     window_positions,
 )
 
+ALL = Stage(side=112, objects=4, batch=64, samples=43_776, contrasts=True)
+WORDS = replace(ALL, shown=(0.4, 0.7), late=True, patches="words")
+LOCAL = replace(WORDS, near=0.4, centred=2.0)
 RECIPE = (
     Stage(side=48, objects=1, batch=128, samples=100_000),
     Stage(side=72, objects=2, batch=96, samples=120_000),
-    Stage(side=112, objects=4, batch=64, samples=43_776, contrasts=True, drops=True),
-    Stage(side=112, objects=4, batch=64, samples=13_888, contrasts=True, drops=True, late=True),
-    Stage(side=112, objects=4, batch=64, samples=40_000, contrasts=True, drops=True, late=True, decay=True),
+    replace(ALL, samples=43_776, drops=True),
+    replace(ALL, samples=13_888, drops=True, late=True),
+    replace(ALL, samples=40_000, drops=True, late=True, rates=(1.0, 0.0)),
+    replace(WORDS, samples=128_704, rates=(0.5, 0.255)),
+    replace(WORDS, samples=27_072, rates=(0.255, 0.195), near=2.0),
+    replace(WORDS, samples=23_552, rates=(0.195, 0.145), near=0.4),
+    replace(LOCAL, samples=26_880, rates=(0.145, 0.1)),
+    replace(LOCAL, samples=23_936, rates=(0.1, 0.047), shown=(0.7, 1.0)),
+    replace(LOCAL, samples=19_264, rates=(0.08, 0.04), shown=(0.7, 1.0), even=0.24, soften=3.0),
+    replace(LOCAL, samples=12_480, rates=(0.06, 0.032), shown=(0.7, 1.0), even=0.6, soften=1.2),
+    replace(LOCAL, samples=25_600, rates=(0.07, 0.0), shown=(0.7, 1.0), even=2.0),
 )
+# Added to see what masks do; the shipped weights never had it.
+MASKS = replace(RECIPE[-1], samples=9_600, patches="masks")
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
 SCALE_START, SCALE_RANGE = 14.0, (5.0, 60.0)
@@ -71,6 +86,8 @@ def train(folder: Path, seed: int = 0, threads: int = 2, recipe: tuple[Stage, ..
                 prefetch_factor=8,
                 multiprocessing_context="fork",
             )
+            if stage.soften and not done:
+                soften(model, normalise(loader.dataset[0]["images"]), stage.soften)
             saved_at, average = time.monotonic(), None
             title = f"stage {number + 1}/{len(recipe)}"
             bar = tqdm(loader, title, mininterval=10, initial=done, total=stage.steps)
@@ -89,10 +106,10 @@ def train(folder: Path, seed: int = 0, threads: int = 2, recipe: tuple[Stage, ..
 
 
 def _rate(number: int, step: int, stage: Stage) -> float:
-    """Factor of the learning rates: up over the first steps of all, flat, down to zero in a decay stage."""
-    if stage.decay:
-        return 1 - step / stage.steps
-    return min(1.0, (step + 1) / WARMUP) if number == 0 else 1.0
+    """Factor of the learning rates: up over the first steps of all, then as the stage has it."""
+    first, last = stage.rates
+    rate = first + (last - first) * step / stage.steps
+    return min(rate, (step + 1) / WARMUP) if number == 0 else rate
 
 
 def _train_step(
@@ -100,23 +117,35 @@ def _train_step(
 ) -> float:
     """One update. Texts and images are embedded in pieces, in parallel, and so are their backward passes."""
     side = stage.side // PATCH
-    per_piece = max(1, CHUNK_TOKENS // (side * side + 1))
+    share = sum(stage.shown) / 2 if stage.shown else 1
+    per_piece = max(1, int(CHUNK_TOKENS / (share * side * side + 1)))
     positions = window_positions(model, batch["corner"].tolist(), side)
     shared = positions.detach().requires_grad_()  # its graph is walked once, after the pieces
     ids, order = _sorted_by_length(batch["ids"])
-    texts = [partial(embed_texts, model, piece) for piece in ids.split(128)]
+    texts = [partial(_embed_words, model, piece) for piece in ids.split(128)]
     rng = np.random.default_rng((*seed, 1))
+    parts = batch["images"].split(per_piece)
+    plans = [make_plan(rng, side * side, stage) for _ in parts]
     images = [
-        partial(_embed_pixels, model, piece, shared, make_plan(rng, side * side, stage.drops, stage.late))
-        for piece in batch["images"].split(per_piece)
+        partial(_embed_pixels, model, piece, shared, plan) for piece, plan in zip(parts, plans, strict=True)
     ]
     pieces = list(pool.map(lambda embed: embed(), texts + images))
-    leaves = [piece.detach().requires_grad_() for piece in pieces]
-    text = torch.cat(leaves[: len(texts)])[order.argsort()]
-    image = torch.cat(leaves[len(texts) :])
-    loss = batch_loss(image, text, model.logit_scale.exp(), batch["truth"], batch["groups"].tolist())
+    leaves = [tuple(part.detach().requires_grad_() for part in piece) for piece in pieces]
+    text = torch.cat([leaf for (leaf,) in leaves[: len(texts)]])[order.argsort()]
+    seen, scale, groups = leaves[len(texts) :], model.logit_scale.exp(), batch["groups"].tolist()
+    loss = batch_loss(torch.cat([leaf[0][:, 0] for leaf in seen]), text, scale, batch["truth"], groups)
+    loss = loss + stage.centred * off_centre(text[: groups[0]])
+    named = slice(sum(groups[:2]))  # concepts and colours
+    facts = zip(batch["truth"][:, named].split(per_piece), batch["labels"].split(per_piece), strict=True)
+    for (tokens, *cost), plan, (truth, labels) in zip(seen, plans, facts, strict=True):
+        extra = sum(measured @ torch.tensor([stage.near, stage.even]) for measured in cost)
+        if stage.patches:
+            patches, labels = tokens[:, 1:], labels[:, plan.shown]
+            part = patch_loss(stage.patches, patches, text[named], scale, truth, labels)
+            extra = extra + WEIGHTS["patches"] * part
+        loss = loss + extra * len(tokens) / len(batch["images"])
     loss.backward()
-    list(pool.map(lambda pair: pair[0].backward(pair[1].grad), zip(pieces, leaves, strict=True)))
+    list(pool.map(_walk_back, pieces, leaves))
     positions.backward(shared.grad)
     torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
     for optimiser, base in zip(optimisers, (LR_MUON, LR_ADAM), strict=True):
@@ -129,7 +158,15 @@ def _train_step(
     return loss.item()
 
 
-def _embed_pixels(model: CLIP, images: Tensor, positions: Tensor, plan: Plan) -> Tensor:
+def _walk_back(piece: tuple[Tensor, ...], leaves: tuple[Tensor, ...]) -> None:
+    torch.autograd.backward(piece, [leaf.grad for leaf in leaves])
+
+
+def _embed_words(model: CLIP, ids: Tensor) -> tuple[Tensor]:
+    return (embed_texts(model, ids),)
+
+
+def _embed_pixels(model: CLIP, images: Tensor, positions: Tensor, plan: Plan) -> tuple[Tensor, ...]:
     return embed_images(model, normalise(images), positions, plan)
 
 

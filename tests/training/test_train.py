@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +11,16 @@ from safetensors.torch import load_file
 
 from engine.models import expand_vocabulary
 from engine.training import train as training
-from engine.training.batches import Batches, Stage
+from engine.training.batches import NEITHER, Batches, Stage, patch_labels
 from engine.training.captions import all_words
 from engine.training.concepts import CONCEPTS_FILE, load_concepts
 from engine.training.evaluate import points_at
 from engine.training.export import export_weights
 from engine.training.glyphs import FONT_FILE
-from engine.training.losses import several_true, told_apart
+from engine.training.layout import PALETTE, sample_scene
+from engine.training.losses import off_centre, patch_loss, several_true, some_patch_fits, told_apart
 from engine.training.optim import orthogonalise
+from engine.training.soften import class_logits, soften
 from engine.training.tokens import TokenRows
 from engine.training.towers import (
     VOCABULARY,
@@ -68,7 +71,7 @@ def test_training_forward_is_open_clips(rows):
     ids = torch.from_numpy(rows.encode(["a dog", "a red apple on a blue background", "cheese"]))
     with torch.no_grad():
         assert torch.allclose(
-            embed_images(model, images, model.visual.positional_embedding),
+            embed_images(model, images, model.visual.positional_embedding)[0].squeeze(1),
             model.encode_image(images, normalize=True),
             atol=0.01,  # of values up to .25: bfloat16 products against float32
         )
@@ -84,7 +87,7 @@ def test_window_positions_are_rows_of_the_full_table(rows):
 
 
 def test_plan_keeps_the_class_token_and_ever_fewer_patches(rows):
-    plan = make_plan(np.random.default_rng(0), patches=196, drops=True, late=False)
+    plan = make_plan(np.random.default_rng(0), patches=196, stage=replace(training.ALL, drops=True))
     left = 196
     for block in sorted(plan.kept):
         kept = plan.kept[block]
@@ -95,20 +98,66 @@ def test_plan_keeps_the_class_token_and_ever_fewer_patches(rows):
         left = len(kept) - 1
     assert max(plan.kept) == 5
     model, images = small_model(rows), torch.zeros(2, 3, 112, 112)
-    assert embed_images(model, images, model.visual.positional_embedding, plan).shape == (2, 192)
+    (tokens,) = embed_images(model, images, model.visual.positional_embedding, plan)
+    assert tokens.shape == (2, 1, 192)
 
 
 def test_class_token_always_reads_in_the_last_block(rows):
-    plans = [make_plan(np.random.default_rng(i), 196, drops=False, late=True) for i in range(50)]
+    stage = replace(training.ALL, late=True)
+    plans = [make_plan(np.random.default_rng(i), 196, stage) for i in range(50)]
     assert {block for plan in plans for block in plan.silent} == {0, 1, 2, 3, 4}
     model = small_model(rows)
     first, second = torch.randn(2, 1, 3, 112, 112)
     positions = model.visual.positional_embedding
     with torch.no_grad():
-        deaf = [embed_images(model, x, positions, Plan(silent=frozenset(range(6)))) for x in (first, second)]
-        late = [embed_images(model, x, positions, Plan(silent=frozenset(range(5)))) for x in (first, second)]
+        deaf = [
+            embed_images(model, x, positions, Plan(silent=frozenset(range(6))))[0] for x in (first, second)
+        ]
+        late = [
+            embed_images(model, x, positions, Plan(silent=frozenset(range(5))))[0] for x in (first, second)
+        ]
     assert torch.equal(*deaf)
     assert not torch.equal(*late)
+
+
+def test_attention_is_measured_by_its_distance_and_unevenness(rows):
+    plan = make_plan(np.random.default_rng(0), 196, replace(training.ALL, shown=(0.3, 0.3), near=1.0))
+    places = [divmod(int(patch), 14) for patch in plan.shown]
+    for i, j in ((0, 1), (3, 40), (58, 58)):
+        expected = max(math.dist(places[i], places[j]) - 2, 0)
+        assert plan.far[1 + i, 1 + j].item() == pytest.approx(expected, abs=1e-4)
+    assert not plan.far[0].any() and not plan.far[:, 0].any()  # nothing is far from the class token
+    model = small_model(rows)
+    for block in model.visual.transformer.resblocks:
+        torch.nn.init.zeros_(block.attn.in_proj_weight)  # so that every token attends to all alike
+    images = torch.zeros(2, 3, 112, 112)
+    with torch.no_grad():
+        _, (distance, uneven) = embed_images(model, images, model.visual.positional_embedding, plan)
+    assert distance.item() == pytest.approx(plan.far[1:].mean().item(), rel=0.01)
+    assert uneven.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_softening_bounds_what_the_class_token_tells_apart_and_keeps_the_order(rows):
+    model, images = small_model(rows), torch.randn(2, 3, 112, 112)
+    for block in model.visual.transformer.resblocks:
+        block.attn.in_proj_weight.data *= 4
+
+    def logits():
+        block, read = model.visual.transformer.resblocks[2], []
+        hook = block.ln_1.register_forward_hook(lambda *call: read.append(call[-1]))
+        with torch.no_grad():
+            model.visual(images)
+            hook.remove()
+            return class_logits(block.attn, read[0])
+
+    before = logits()
+    soften(model, images, most=0.5)
+    after = logits()
+    assert before.std(-1).mean(0).min() > 0.5
+    assert after.std(-1).mean(0) == pytest.approx(0.5 * torch.ones(3), rel=1e-4)
+    assert torch.equal(before.argmax(-1), after.argmax(-1))
+    soften(model, images, most=0.6)  # nothing to do
+    assert torch.equal(logits(), after)
 
 
 def test_loss_of_several_true_columns_by_hand():
@@ -117,6 +166,38 @@ def test_loss_of_several_true_columns_by_hand():
     rivals = math.exp(2.0) + math.exp(-1.0)
     terms = [-math.log(math.exp(s) / (math.exp(s) + rivals)) for s in (1.0, 0.5)]
     assert several_true(logits, truth).item() == pytest.approx(sum(terms) / 2, rel=1e-6)
+
+
+def test_loss_of_patches_by_hand():
+    logits = torch.tensor(
+        [[[1.0, 2.0], [3.0, 0.0]]]
+    )  # one scene, two patches, two texts, of which one is true
+    softmax = [math.log((math.exp(a) + math.exp(b)) / 2) for a, b in ((1, 3), (2, 0))]
+    expected = math.log1p(math.exp(softmax[1] - softmax[0]))
+    assert some_patch_fits(logits, torch.tensor([[True, False]])).item() == pytest.approx(expected, rel=1e-6)
+    patches, texts = torch.eye(2)[None], torch.tensor([[0.0, 1.0], [1.0, 0.0]])
+    told = patch_loss("masks", patches, texts, torch.tensor(2.0), torch.empty(1, 2), torch.tensor([[1, -1]]))
+    assert told.item() == pytest.approx(math.log1p(math.exp(-2)), rel=1e-6)  # the second patch has no say
+
+
+@needs_font
+def test_patch_labels_say_what_most_of_a_patch_shows():
+    names = [concept.name for concept in load_concepts().concepts]
+    scene = sample_scene(np.random.default_rng(0), 1)
+    mask = np.zeros((1, 112, 112), bool)
+    mask[0, :8, :13] = True  # all of the first patch, 5/8 of the second
+    mask[0, 8:16, :3] = True  # 3/8 of the first patch of the second row
+    labels = patch_labels(scene, mask)
+    assert labels[:2].tolist() == [names.index(scene.objects[0].concept.name)] * 2
+    assert labels[14] == NEITHER
+    assert set(labels[2:14]) == {len(names) + list(PALETTE).index(scene.background.colour)}
+
+
+def test_texts_are_off_centre_as_far_as_they_agree():
+    axes = torch.eye(4)
+    assert off_centre(torch.cat([axes, -axes])).item() == pytest.approx(0)
+    assert off_centre(axes[:2]).item() == pytest.approx(0.5)
+    assert off_centre(axes[:1].expand(3, -1)).item() == pytest.approx(1)
 
 
 def test_loss_of_pairs_by_hand():
@@ -145,10 +226,14 @@ def test_batches_are_a_function_of_the_seed(rows):
 @needs_font
 def test_training_ends_with_a_checkpoint_that_it_can_go_on_from(rows, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "WARMUP", 2)
-    recipe = (Stage(side=48, objects=1, batch=8, samples=16), Stage(48, 1, 8, 16, decay=True))
+    recipe = (
+        Stage(side=48, objects=1, batch=8, samples=16),
+        Stage(48, 1, 8, 16, shown=(0.5, 0.9), patches="words", rates=(0.5, 0.0)),
+        Stage(112, 1, 8, 16, shown=(0.5, 0.9), patches="masks", near=0.5, even=1.0, centred=1.0, soften=1.0),
+    )
     training.train(tmp_path, seed=0, recipe=recipe)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert (state["stage"], state["step"]) == (2, 0)
+    assert (state["stage"], state["step"]) == (3, 0)
     again = training.train(tmp_path, seed=0, recipe=recipe).state_dict()  # nothing is left to do
     assert all(torch.equal(again[name], value) for name, value in state["model"].items())
 
