@@ -13,7 +13,7 @@ def main() -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--threads", type=int, default=2)
     command.add_argument(
-        "--masks", action="store_true", help="add a stage that is told what each patch shows"
+        "--masks", action="store_true", help="end with a stage that is told what each patch shows"
     )
 
     command = commands.add_parser("export", help="write a checkpoint as weights, config and words")
@@ -36,7 +36,7 @@ def main() -> None:
 def _train(arguments: argparse.Namespace) -> None:
     from engine.training.train import MASKS, RECIPE, train
 
-    recipe = (*RECIPE, MASKS) if arguments.masks else RECIPE
+    recipe = (*RECIPE[:-1], MASKS) if arguments.masks else RECIPE
     train(arguments.out, arguments.seed, arguments.threads, recipe)
 
 

@@ -48,9 +48,10 @@ RECIPE = (
     replace(LOCAL, samples=19_264, rates=(0.08, 0.04), shown=(0.7, 1.0), even=0.24, soften=3.0),
     replace(LOCAL, samples=12_480, rates=(0.06, 0.032), shown=(0.7, 1.0), even=0.6, soften=1.2),
     replace(LOCAL, samples=25_600, rates=(0.07, 0.0), shown=(0.7, 1.0), even=2.0),
+    replace(LOCAL, samples=19_200, rates=(0.08, 0.0), shown=(0.7, 1.0), even=2.0, soften=0.6),
 )
-# Added to see what masks do; the shipped weights never had it.
-MASKS = replace(RECIPE[-1], samples=9_600, patches="masks")
+# In place of the last stage, to see what masks do; the shipped weights never had it.
+MASKS = replace(RECIPE[-2], samples=9_600, patches="masks")
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
 SCALE_START, SCALE_RANGE = 14.0, (5.0, 60.0)
