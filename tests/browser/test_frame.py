@@ -104,7 +104,7 @@ def test_the_state_goes_along_to_other_pages(visit: Visit):
 def test_back_and_forward_lead_through_the_images_at_once(visit: Visit):
     page = visit("/")
     for image in ("scene-01", "scene-02"):
-        page.keyboard.press("n")
+        page.get_by_role("button", name="Next").click()
         page.get_by_text(re.compile(f"^{image} ")).wait_for()
         arrives(page, image=[image])
     for step, image, text, query in (
