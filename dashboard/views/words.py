@@ -26,7 +26,7 @@ def page() -> None:
     shown = state.current()
     found = words_parts.parts(shown)
     with st.container(horizontal=True, vertical_alignment="bottom", key="words_head"):
-        _choices(shown)
+        _choices(shown, found)
         words_take.draw(found, gateway.collection.image(shown).name)
     for note in _notes(shown, found):
         st.caption(f":material/info: {plain(note)}")
@@ -37,7 +37,7 @@ def page() -> None:
     _grid(shown, found)
 
 
-def _choices(shown: state.State) -> None:
+def _choices(shown: state.State, found: Parts) -> None:
     prompts = gateway.prompts.prompts(shown)
     _choice(
         "Prompt", "target", list(prompts), words_parts.prompt_of(shown), lambda p: shortened(p, 80), words=""
@@ -56,8 +56,8 @@ def _choices(shown: state.State) -> None:
         help=KIND_HELP,
         on_change=fields.then(key, lambda kind: state.update(word_map=kind)),
     )
-    chosen = shown.word_method if shown.word_method in shown.methods else shown.methods[0]
-    _choice("Large map by", "word_method", list(shown.methods), chosen, compare_rows.name)
+    large = words_maps.large_method(shown, found)
+    _choice("Large map by", "word_method", list(shown.methods), large, compare_rows.name)
 
 
 def _choice(label: str, field: str, options: list[str], chosen: str, named, **also: str) -> None:
@@ -91,7 +91,7 @@ def _notes(shown: state.State, found: Parts) -> list[str]:
 
 
 def _words(shown: state.State, found: Parts) -> None:
-    spec = words_maps.large_spec(shown)
+    spec = words_maps.large_spec(shown, found)
     spans = words_maps.rows(shown, found) if found.targets else [None]
     tiles = words_maps.tiles(found, [spec], spans)
     region = found.explanation and words_maps.patches(shown.region, found.explanation.grid)

@@ -31,15 +31,23 @@ def picture(shown: State) -> Picture:
 
 def specs(shown: State) -> tuple[str, ...]:
     """The methods that draw, in their order."""
-    return tuple(dict.fromkeys(gateway.models.signed(spec, shown.sign) for spec in shown.methods))
+    return tuple(dict.fromkeys(_signed(shown, method) for method in shown.methods))
 
 
-def large_spec(shown: State) -> str:
-    """The method of the large map."""
-    wanted = (
-        gateway.models.signed(shown.word_method, shown.sign) if shown.word_method in shown.methods else ""
-    )
-    return wanted or specs(shown)[0]
+def large_method(shown: State, found: Parts) -> str:
+    """The method of the large map: the chosen one, or else the first that can do it with this model."""
+    if shown.word_method in shown.methods:
+        return shown.word_method
+    can = (m for m in shown.methods if not isinstance(found.map(_signed(shown, m), None), Failure))
+    return next(can, shown.methods[0])
+
+
+def large_spec(shown: State, found: Parts) -> str:
+    return _signed(shown, large_method(shown, found))
+
+
+def _signed(shown: State, method: str) -> str:
+    return gateway.models.signed(method, shown.sign)
 
 
 def tiles(found: Parts, specs: Sequence[str], spans: Sequence[Span | None]) -> list[list[Tile]]:
@@ -114,7 +122,7 @@ def ranking(shown: State, found: Parts) -> tuple[tuple[Span | None, float | None
     region = patches(shown.region, found.explanation.grid)
     if not region.any():
         return ()
-    spec = large_spec(shown)
+    spec = large_spec(shown, found)
     shares = []
     for span in rows(shown, found):
         result = found.map(spec, span)

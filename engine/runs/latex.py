@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from engine.curves.types import Protocol
 from engine.runs.catalog import METRICS
 from engine.runs.controls import against_controls, beats, is_control
 from engine.runs.types import Estimate, RunResult
@@ -37,11 +38,12 @@ def latex(found: RunResult, titles: Mapping[str, str]) -> str:
         index=[escaped(titles.get(spec, spec)) for spec in found.manifest["specs"]],
         columns=[f"{escaped(METRICS[m].title)} {ARROWS[METRICS[m].higher]}".strip() for m in metrics],
     )
+    curves = _curves(found.request.protocol) if any(METRICS[m].group == "curves" for m in metrics) else ""
     images = found.status.done - found.status.failed
     caption = (
         f"Means over {images} images of {found.manifest['set']['title']} with 95 % intervals from paired "
         f"bootstrap resamples; model {found.manifest['model']}. A dagger marks what does not beat the best "
-        "control (Wilcoxon signed-rank, Holm, 5 %)."
+        f"control (Wilcoxon signed-rank, Holm, 5 %).{curves}"
     )
     return table.style.to_latex(
         hrules=True,
@@ -54,6 +56,14 @@ def latex(found: RunResult, titles: Mapping[str, str]) -> str:
 def escaped(text: str) -> str:
     """Any text so that LaTeX prints it as it is, on one line."""
     return "".join(SPECIAL.get(mark, mark) for mark in " ".join(text.split()))
+
+
+def _curves(protocol: Protocol) -> str:
+    """What the areas under the curves depend on."""
+    hide, reveal = protocol.hide, protocol.reveal
+    fill = f"the fill {hide}" if hide == reveal else f"the fills {hide} and {reveal}"
+    at = f"{len(protocol.deletion)} and {len(protocol.insertion)} points"
+    return f" Deletion and insertion change each {protocol.unit} by {fill}, at {at}; score: {protocol.score}."
 
 
 def _judged(spec: str, metric: str) -> bool:

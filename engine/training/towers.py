@@ -111,7 +111,8 @@ def make_plan(rng: np.random.Generator, patches: int, stage: Stage) -> Plan:
         patches = left
     if stage.late:
         silent = frozenset(np.flatnonzero(rng.random(last) < rng.random()).tolist())
-    far = _distances(kept[0][1:] - 1, stage.side // PATCH) if stage.near or stage.even else None
+    seen = kept[0][1:] - 1 if 0 in kept else torch.arange(patches)
+    far = _distances(seen, stage.side // PATCH) if stage.near or stage.even else None
     return Plan(kept, silent, bool(stage.patches), far)
 
 

@@ -156,6 +156,16 @@ def test_a_region_ranks_words_by_the_mass_inside(engine):
     assert words_maps.ranking(replace(shown, region="99,1-1"), found) == ()
 
 
+def test_the_large_map_is_by_the_chosen_method_or_the_first_that_can(engine):
+    found = words_parts.parts(SHOWN)
+    assert words_maps.large_method(SHOWN, found) == "grad_eclip"
+    refused = Failure("grad_eclip", "image", PROMPT, "It has no attention.")
+    there = tuple(m for m in found.explanation.maps if m.spec == "game")
+    found = replace(found, explanation=replace(found.explanation, maps=there, failures=(refused,)))
+    assert words_maps.large_method(SHOWN, found) == "game"
+    assert words_maps.large_method(replace(SHOWN, word_method="grad_eclip"), found) == "grad_eclip"
+
+
 def test_patches_outside_of_the_grid_are_left_out():
     inside = words_maps.patches("1,2-3;2,1-1;9,1-1;1,0-1;0,1-1;2,3-99", (2, 3))
     assert inside.tolist() == [[False, True, True], [True, False, True]]

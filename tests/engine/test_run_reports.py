@@ -88,6 +88,11 @@ def test_the_latex_table_escapes_marks_and_judges():
     assert r"\dagger" in next(line for line in lost.splitlines() if line.startswith("game"))
 
 
+def test_the_latex_table_says_how_the_curves_were_made():
+    assert "each patch by the fill mean, at 21 and 21 points; score: cosine." in latex(found(), {})
+    assert "fill" not in latex(found(("gini",)), {})
+
+
 def test_costs_are_not_judged():
     result = found(("milliseconds",))
     assert against_controls(result) == ()
