@@ -27,12 +27,16 @@ def key(name: str, value: Any) -> str:
     return f"{name} {count + 1}"
 
 
-def then(key: str, take: Callable[[Any], None]) -> Callable[[], None]:
-    """A callback that hands on the value under `key`, as long as that widget is the one drawn."""
-    name, _, count = key.rpartition(" ")
+def bound(name: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
+    """The `key` and `on_change` of the widget `name` that shows `value`, its default.
+
+    take: what is done with the value that the user gives it, as long as that widget is the one drawn.
+    """
+    drawn = key(name, value)
+    count = st.session_state[_DRAWN][name]
 
     def changed() -> None:
-        if st.session_state[_DRAWN][name] == int(count):
-            take(st.session_state[key])
+        if st.session_state[_DRAWN][name] == count:
+            take(st.session_state[drawn])
 
-    return changed
+    return {"key": drawn, "on_change": changed}

@@ -40,15 +40,17 @@ def _set(shown: state.State) -> None:
     titles = {s.name: s.title for s in gateway.collection.sets()}
     names = list(titles)
     place = names.index(shown.image_set) if shown.image_set in titles else None
-    key = fields.key("set", None if place is None else shown.image_set)
     st.selectbox(
         "Image set",
         names,
         index=place,
         format_func=titles.get,
-        key=key,
         placeholder="Put images into data/sets",
-        on_change=fields.then(key, lambda chosen: state.update(image_set=chosen, image="", upload="")),
+        **fields.bound(
+            "set",
+            None if place is None else shown.image_set,
+            lambda chosen: state.update(image_set=chosen, image="", upload=""),
+        ),
     )
 
 
@@ -152,15 +154,13 @@ def _take(key: str) -> None:
 
 
 def _resize(shown: state.State) -> None:
-    key = fields.key("resize", shown.resize)
     st.segmented_control(
         "What the model sees",
         RESIZE_POLICIES,
         default=shown.resize,
         required=True,
         format_func=POLICIES.get,
-        key=key,
-        on_change=fields.then(key, lambda chosen: state.update(resize=chosen)),
+        **fields.bound("resize", shown.resize, lambda chosen: state.update(resize=chosen)),
         help="Crop: the middle square, as CLIP's authors do. Fit: all of it at its own aspect ratio. "
         "Squash: all of it, pressed into the square.",
     )

@@ -27,15 +27,13 @@ def draw() -> None:
     row = st.container(horizontal=True, gap="xsmall", vertical_alignment="bottom")
     with row.popover("Parameters", icon=":material/tune:"):
         _parameters(gateway.models.methods())
-    sign = fields.key("sign", shown.sign)
     row.selectbox(
         "Evidence",
         list(SIGNS),
         index=list(SIGNS).index(shown.sign),
         format_func=SIGNS.get,
-        key=sign,
         label_visibility="collapsed",
-        on_change=fields.then(sign, lambda chosen: state.update(sign=chosen)),
+        **fields.bound("sign", shown.sign, lambda chosen: state.update(sign=chosen)),
         help="For: what raises the score. Against: what lowers it. Both: in one map, where the method has "
         "one. Own: as each method is defined; the head of its column says which. A method without a sign "
         "stays as it is.",
@@ -46,16 +44,14 @@ def choose() -> None:
     """The list of methods alone."""
     shown = state.current()
     known = gateway.models.methods()
-    chosen = fields.key("methods", list(shown.methods))
     st.multiselect(
         "Methods",
         list(dict.fromkeys((*known, *shown.methods))),
         default=list(shown.methods),
         format_func=lambda spec: known[spec].title if spec in known else spec,
-        key=chosen,
         accept_new_options=True,
         placeholder="Choose, or type grad_eclip(layers=2)",
-        on_change=fields.then(chosen, _choose),
+        **fields.bound("methods", list(shown.methods), _choose),
     )
     notes.show("methods")
 

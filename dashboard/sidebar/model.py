@@ -37,16 +37,15 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
     if st.session_state.get(f"of {model}") != (name, pretrained):  # the state changed elsewhere
         asked = name
         st.session_state[f"of {model}"] = (name, pretrained)
-    key, options = fields.key(model, asked), list(dict.fromkeys((*names, asked)))
+    options = list(dict.fromkeys((*names, asked)))
     st.selectbox(
         label,
         options,
         index=options.index(asked),
         format_func=lambda n: n or "None",
-        key=key,
         accept_new_options=True,
         help="The bundled model, one of open_clip's names, or an open_clip config (.json) in data/models.",
-        on_change=fields.then(key, lambda asked: _asked(asked or NONE, model, weights)),
+        **fields.bound(model, asked, lambda asked: _asked(asked or NONE, model, weights)),
     )
     if asked not in (BUNDLED, NONE):
         tags = (*gateway.models.weights_files(), *gateway.models.tags(asked))

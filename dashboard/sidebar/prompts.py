@@ -17,39 +17,33 @@ def draw() -> None:
     shown = state.current()
     used, own = gateway.prompts.prompts(shown), gateway.prompts.own_prompts(shown)
     text = "\n".join(used)
-    key = fields.key("prompts", text)
     st.text_area(
         "Prompts, one a line",
         value=text,
-        key=key,
         height="content",
-        on_change=fields.then(key, lambda text: _write(links.lines(text))),
+        **fields.bound("prompts", text, lambda text: _write(links.lines(text))),
     )
     if own:
         chips = list(dict.fromkeys(own))[:CHIPS]
         on = [prompt for prompt in used if prompt in chips]
-        picked = fields.key("chips", on)
         st.pills(
             "Prompts of this image",
             chips,
             default=on,
             selection_mode="multi",
             format_func=lambda chip: plain(shortened(chip, 40)),
-            key=picked,
             label_visibility="collapsed",
-            on_change=fields.then(picked, lambda chosen: _toggle(chosen, chips)),
+            **fields.bound("chips", on, lambda chosen: _toggle(chosen, chips)),
         )
     concepts = gateway.prompts.concepts() if shown.model == state.State.model else ()
     if concepts:
-        added = fields.key("concept", None)
         st.selectbox(
             "Add a concept",
             concepts,
             index=None,
-            key=added,
             placeholder="Add a known concept",
             label_visibility="collapsed",
-            on_change=fields.then(added, _add),
+            **fields.bound("concept", None, _add),
         )
     for sentence in _cautions(shown, used):
         st.caption(f":material/info: {plain(sentence)}")

@@ -53,7 +53,6 @@ def _protocol(shown: state.State) -> None:
 def _group(group: str, members: Sequence[Metric], chosen: Sequence[str]) -> None:
     mine = [metric.name for metric in members if metric.name in chosen]
     titles = {metric.name: f"{metric.title} {text.ARROWS[metric.higher]}".strip() for metric in members}
-    key = fields.key(f"benchmark {group}", mine)
 
     def take(names: list[str] | None) -> None:
         others = [n for n in gateway.benchmark.wanted_metrics(state.current()) if n not in titles]
@@ -69,8 +68,7 @@ def _group(group: str, members: Sequence[Metric], chosen: Sequence[str]) -> None
         default=mine,
         selection_mode="multi",
         format_func=titles.get,
-        key=key,
-        on_change=fields.then(key, take),
+        **fields.bound(f"benchmark {group}", mine, take),
     )
 
 

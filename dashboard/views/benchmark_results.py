@@ -55,28 +55,24 @@ def _choose(metric: str, method: str) -> None:
 def _choices(looked: View, run: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="run_choices"):
         options = ["", CONTROLS, *looked.found.manifest["specs"]]
-        key = fields.key("run against", looked.against)
         st.selectbox(
             "Table of",
             options,
             index=options.index(looked.against),
             format_func=_compared,
-            key=key,
             width=340,
-            on_change=fields.then(key, lambda chosen: state.update(against=chosen)),
+            **fields.bound("run against", looked.against, lambda chosen: state.update(against=chosen)),
             help="Differences are paired by image; p is of the Wilcoxon signed-rank test, corrected for the "
             "number of methods (Holm).",
         )
-        key = fields.key("run metric", looked.metric)
         titles = {name: gateway.benchmark.metrics()[name].title for name in looked.metrics}
         st.selectbox(
             "Sorted and drawn by",
             list(titles),
             index=looked.metrics.index(looked.metric),
             format_func=titles.get,
-            key=key,
             width=280,
-            on_change=fields.then(key, lambda chosen: state.update(run_metric=chosen)),
+            **fields.bound("run metric", looked.metric, lambda chosen: state.update(run_metric=chosen)),
         )
         st.space("stretch")
         benchmark_take.draw(run, looked.found)

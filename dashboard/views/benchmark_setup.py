@@ -42,16 +42,16 @@ def _images(shown: state.State) -> None:
     if not sets:
         raise SidelightError("There are no image sets; put a folder of images into data/sets.")
     names = {s.name: f"{s.title} ({len(s.items)})" for s in sets}
-    key = fields.key("benchmark set", shown.image_set)
     st.pills(
         "Image set",
         list(names),
         default=shown.image_set if shown.image_set in names else None,
         required=True,
         format_func=lambda name: plain(names[name]),
-        key=key,
-        on_change=fields.then(
-            key, lambda chosen: state.update(image_set=chosen, image="", upload="", first=0)
+        **fields.bound(
+            "benchmark set",
+            shown.image_set,
+            lambda chosen: state.update(image_set=chosen, image="", upload="", first=0),
         ),
     )
     count = len(gateway.collection.image_set(shown.image_set).items)
@@ -76,12 +76,11 @@ def _number(label: str, field: str, value: int, most: int, about: str) -> None:
     """A number from 1 to `most`, which is 0 in the state."""
     most = max(most, 1)
     shown = min(value, most) or most
-    key = fields.key(f"benchmark {field}", shown)
 
     def take(number: int | None) -> None:
         state.update(**{field: 0 if number in (None, most) else number})
 
-    st.number_input(label, 1, most, shown, key=key, help=about, on_change=fields.then(key, take))
+    st.number_input(label, 1, most, shown, help=about, **fields.bound(f"benchmark {field}", shown, take))
 
 
 def _all_methods() -> None:

@@ -64,25 +64,21 @@ def _drawn(found: Sequence[Line]) -> None:
 
 
 def _choices(shown: state.State) -> None:
-    key = fields.key("rows", shown.rows)
     st.segmented_control(
         "Rows",
         list(ROWS),
         default=shown.rows,
         required=True,
         format_func=ROWS.get,
-        key=key,
-        on_change=fields.then(key, lambda chosen: state.update(rows=chosen)),
+        **fields.bound("rows", shown.rows, lambda chosen: state.update(rows=chosen)),
     )
     if shown.rows != "images" and shown.reading != "choices":
-        key = fields.key("contrast", shown.contrast)
         st.toggle(
             "Contrast",
             value=shown.contrast,
-            key=key,
             help="Adds a prompt for something that is not in the image and one that means nothing. A method "
             "whose maps stay the same does not explain the prompt.",
-            on_change=fields.then(key, lambda chosen: state.update(contrast=chosen)),
+            **fields.bound("contrast", shown.contrast, lambda chosen: state.update(contrast=chosen)),
         )
 
 

@@ -25,16 +25,14 @@ ARTICLES = ("a ", "an ", "the ")
 
 def draw(shown: state.State) -> None:
     """The choices of one row of widgets, where the caller is."""
-    key = fields.key("reading", shown.reading)
     st.segmented_control(
         "Prompts are read",
         list(READINGS),
         default=shown.reading,
         required=True,
         format_func=READINGS.get,
-        key=key,
         help=READING_HELP,
-        on_change=fields.then(key, lambda chosen: state.update(reading=chosen)),
+        **fields.bound("reading", shown.reading, lambda chosen: state.update(reading=chosen)),
     )
     if shown.reading == "choices":
         _among(shown)
@@ -49,13 +47,11 @@ def own_list(shown: state.State) -> None:
     if shown.reading != "choices" or shown.choices != "list":
         return
     text = "\n".join(shown.classes)
-    key = fields.key("compare classes", text)
     st.text_area(
         "Choices, one a line",
         value=text,
         height=120,
-        key=key,
-        on_change=fields.then(key, lambda typed: state.update(classes=links.lines(typed))),
+        **fields.bound("compare classes", text, lambda typed: state.update(classes=links.lines(typed))),
     )
 
 
@@ -80,29 +76,25 @@ def notes(shown: state.State) -> list[str]:
 
 
 def _among(shown: state.State) -> None:
-    key = fields.key("choices", shown.choices)
     st.selectbox(
         "Among",
         list(CHOICES),
         index=list(CHOICES).index(shown.choices),
         format_func=CHOICES.get,
-        key=key,
         width=190,
-        on_change=fields.then(key, lambda chosen: state.update(choices=chosen, picked=())),
+        **fields.bound("choices", shown.choices, lambda chosen: state.update(choices=chosen, picked=())),
     )
 
 
 def _minus(shown: state.State) -> None:
-    key = fields.key("minus", shown.minus)
     st.text_input(
         "Less the text",
         value=shown.minus,
-        key=key,
         width=160,
         placeholder="such as: a face",
         help="A map then explains the cosine with a prompt, less the cosine with this text: what speaks for "
         "the one rather than the other.",
-        on_change=fields.then(key, lambda typed: state.update(minus=" ".join(links.lines(typed)))),
+        **fields.bound("minus", shown.minus, lambda typed: state.update(minus=" ".join(links.lines(typed)))),
     )
 
 
@@ -111,16 +103,14 @@ def _like(shown: state.State) -> None:
     if not there:
         return
     chosen = [name for name in shown.like if name in there]
-    key = fields.key("like", chosen)
     st.multiselect(
         "Like an image",
         there,
         default=chosen,
         format_func=lambda name: shortened(name, 40),
-        key=key,
         width=180,
         placeholder="Of the set",
         help="Adds a row that explains the cosine of the image with another image of the set: what the two "
         "have in common for the model.",
-        on_change=fields.then(key, lambda names: state.update(like=tuple(names))),
+        **fields.bound("like", chosen, lambda names: state.update(like=tuple(names))),
     )

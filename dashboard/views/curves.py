@@ -89,12 +89,10 @@ def _told(view: dict) -> None:
 
 def _across(shown: state.State, of: Parts) -> None:
     """The ranking for every fill, where it is asked for."""
-    key = fields.key("curves fills", shown.fills)
     st.toggle(
         "Compare all fills",
         value=shown.fills,
-        key=key,
-        on_change=fields.then(key, lambda on: state.update(fills=on)),
+        **fields.bound("curves fills", shown.fills, lambda on: state.update(fills=on)),
         help="Computes the same curves for every fill; those that were computed before are in the store.",
     )
     if not shown.fills or of.job is not None:

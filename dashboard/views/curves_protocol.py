@@ -97,26 +97,22 @@ def choice(
     **also: object,
 ) -> None:
     """A field of the state as a list to choose from. also: fields that are set with it."""
-    key = fields.key(f"curves {field}", chosen)
     st.selectbox(
         label,
         options,
         index=options.index(chosen),
         format_func=named,
-        key=key,
         help=help,
-        on_change=fields.then(key, lambda value: state.update(**also, **{field: value})),
+        **fields.bound(f"curves {field}", chosen, lambda value: state.update(**also, **{field: value})),
     )
 
 
 def _class_list(shown: state.State) -> None:
     """Classes of the person's own."""
     text = "\n".join(shown.classes)
-    key = fields.key("curves classes", text)
     st.text_area(
         "Classes, one a line; the prompt must be one of them",
         value=text,
         height=120,
-        key=key,
-        on_change=fields.then(key, lambda typed: state.update(classes=links.lines(typed))),
+        **fields.bound("curves classes", text, lambda typed: state.update(classes=links.lines(typed))),
     )

@@ -25,15 +25,15 @@ def page() -> None:
         raise SidelightError("There are no image sets; put a folder of images into data/sets.")
     shown = state.current()
     names = {s.name: f"{s.title} ({len(s.items)})" for s in sets}
-    key = fields.key("gallery set", shown.image_set)
     st.pills(
         "Image set",
         list(names),
         default=shown.image_set if shown.image_set in names else None,
         required=True,
         format_func=lambda name: plain(names[name]),
-        key=key,
-        on_change=fields.then(key, lambda chosen: state.update(image_set=chosen, image="", upload="")),
+        **fields.bound(
+            "gallery set", shown.image_set, lambda chosen: state.update(image_set=chosen, image="", upload="")
+        ),
     )
     chosen = gateway.collection.image_set(shown.image_set)
     _about(chosen)

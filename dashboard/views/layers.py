@@ -26,16 +26,14 @@ def page() -> None:
 
 
 def _choices(shown: state.State) -> None:
-    key = fields.key("tower", shown.tower)
     st.segmented_control(
         "Tower",
         list(TOWERS),
         default=shown.tower,
         required=True,
         format_func=TOWERS.get,
-        key=key,
         label_visibility="collapsed",
-        on_change=fields.then(key, lambda tower: state.update(tower=tower, source="", layer=0)),
+        **fields.bound("tower", shown.tower, lambda tower: state.update(tower=tower, source="", layer=0)),
     )
     targets, chosen = layers_panels.targets(shown), layers_panels.explained(shown)
     _choice("Explained", "target", targets, chosen)
@@ -46,14 +44,12 @@ def _choices(shown: state.State) -> None:
 
 
 def _choice(label: str, field: str, options: Sequence[str], chosen: str) -> None:
-    key = fields.key(field, chosen)
     st.selectbox(
         label,
         options,
         index=options.index(chosen),
         format_func=_named,
-        key=key,
-        on_change=fields.then(key, lambda name: state.update(**{field: name})),
+        **fields.bound(field, chosen, lambda name: state.update(**{field: name})),
     )
 
 

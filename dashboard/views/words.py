@@ -45,30 +45,26 @@ def _choices(shown: state.State, found: Parts) -> None:
     known = gateway.words.weighing_methods()
     specs = list(dict.fromkeys((*known, shown.text_method)))
     _choice("Tokens by", "text_method", specs, shown.text_method, compare_rows.name)
-    key = fields.key("word map", shown.word_map)
     st.segmented_control(
         "Maps of",
         list(KINDS),
         default=shown.word_map,
         required=True,
         format_func=KINDS.get,
-        key=key,
         help=KIND_HELP,
-        on_change=fields.then(key, lambda kind: state.update(word_map=kind)),
+        **fields.bound("word map", shown.word_map, lambda kind: state.update(word_map=kind)),
     )
     large = words_maps.large_method(shown, found)
     _choice("Large map by", "word_method", list(shown.methods), large, compare_rows.name)
 
 
 def _choice(label: str, field: str, options: list[str], chosen: str, named, **also: str) -> None:
-    key = fields.key(f"words {field}", chosen)
     st.selectbox(
         label,
         options,
         index=options.index(chosen),
         format_func=named,
-        key=key,
-        on_change=fields.then(key, lambda value: state.update(**{field: value}, **also)),
+        **fields.bound(f"words {field}", chosen, lambda value: state.update(**{field: value}, **also)),
     )
 
 
