@@ -150,8 +150,10 @@ def _computed(
         wanted = {tile.target.label for tile in tiles}
         targets = [t for t in dict.fromkeys(request.targets) if mixing or t.label in wanted]
         with model.lock, exact_float32():
-            ask = image_question if branch == "image" else text_question
-            question = ask(model, prepared, targets, request.resize)
+            if branch == "image":
+                question = image_question(model, prepared, targets, request.resize, say)
+            else:
+                question = text_question(model, prepared, targets, request.resize)
             for result in relevances(question, specs, say):
                 for tile, index in _answered(tiles, targets, result, branch):
                     if isinstance(result, Refused):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from engine.encoder import Encoder
 
+TEXTS_AT_ONCE = 256
 KEEP = 3  # loaded models kept in memory; the least recently used goes first
 
 
@@ -52,14 +53,20 @@ class Model:
         """[p context], start and end of text included; longer texts are cut as open_clip cuts them."""
         return self.tokenizer(list(texts)).to(self.device)
 
-    def embed_texts(self, texts: Sequence[str], batch: int = 256) -> Tensor:
-        """Unit embeddings [p e] of the model as it is; each text is encoded once in the model's life."""
+    def embed_texts(self, texts: Sequence[str], say: Callable[[str], None] = lambda stage: None) -> Tensor:
+        """Unit embeddings [p e] of the model as it is; each text is encoded once in the model's life.
+
+        say: called with the stage before each part of a long list; it may raise Cancelled, and what was done
+        by then is kept.
+        """
         import torch
 
         new = [t for t in dict.fromkeys(texts) if t not in self._texts]
         with self.lock, torch.no_grad():
-            for start in range(0, len(new), batch):
-                part = new[start : start + batch]
+            for start in range(0, len(new), TEXTS_AT_ONCE):
+                if len(new) > TEXTS_AT_ONCE:
+                    say(f"text {start} of {len(new)}")
+                part = new[start : start + TEXTS_AT_ONCE]
                 ids = self.token_ids(part)
                 # No token sees those after it, so the padding past the longest text is not worth its time.
                 rows = self.text.encode(ids[:, : int(self.text.row(ids).max()) + 1])

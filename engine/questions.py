@@ -19,19 +19,26 @@ if TYPE_CHECKING:
     from engine.models import Model
 
 
-def image_question(model: Model, prepared: Prepared, targets: Sequence[Target], resize: str) -> Question:
+def image_question(
+    model: Model,
+    prepared: Prepared,
+    targets: Sequence[Target],
+    resize: str,
+    say: Callable[[str], None] = lambda stage: None,
+) -> Question:
     """The image tower on one image, asked for all targets.
 
     A text's score is the cosine; an ensemble's the cosine with the text's unit mean over CLIP's 80 ImageNet
     templates; a difference's the difference of cosines; another image's the cosine of the two embeddings; a
-    class's its softmax probability among the classes at the model's own logit scale.
+    class's its softmax probability among the classes at the model's own logit scale. say: as in
+    Model.embed_texts.
     """
     pixels = model.pixels([prepared])
     held: dict[tuple[str, ...], Tensor] = {}  # classes share their list, which may be long
 
     def embed(texts: Sequence[str]) -> Tensor:
         if (listed := tuple(texts)) not in held:
-            held[listed] = model.embed_texts(listed)
+            held[listed] = model.embed_texts(listed, say)
         return held[listed]
 
     columns = [_column(model, target, resize, embed) for target in targets]

@@ -76,7 +76,7 @@ def compute(
     prepared = images.prepare(request.image, model.info.preprocess, request.resize)
     with model.lock, exact_float32():
         if texts := _texts(lacking):
-            model.embed_texts(texts)  # in one batch; the question then finds them embedded
+            model.embed_texts(texts, say)  # all at once; the question then finds them embedded
         scores = plain_scores(image_question(model, prepared, lacking, request.resize))[0]
     if not scores.isfinite().all():
         raise SidelightError(f"{model.info.id} gave scores that are not numbers on this image.")

@@ -112,13 +112,13 @@ def readout_of(
     """What is read of each embedding: the scores of the targets, and their place among the classes."""
     targets: Sequence[Target] = explanation.targets
     prepared = images.prepare(explanation.image, model.info.preprocess, explanation.resize)
-    question = image_question(model, prepared, targets, explanation.resize)
+    question = image_question(model, prepared, targets, explanation.resize, check)
     names = class_names(protocol, targets)
     classes: torch.Tensor | None = None
     if protocol.classes == IMAGENET:
         classes = imagenet_weights(model, store, check)
     elif names:
-        classes = model.embed_texts(names)
+        classes = model.embed_texts(names, check)
     return Readout(
         score=lambda e: question.readout(e, slice(0, len(targets))),
         classes=classes,

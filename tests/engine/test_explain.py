@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import engine.compute
-from engine import Request, Target, missing
+import engine.models
+from engine import Request, Target, missing, scores
 from engine import explain as ask
 from engine.registry import METHODS
 from engine.specs import parse
@@ -141,6 +142,23 @@ def test_what_was_finished_before_a_cancel_is_kept(store):
     with pytest.raises(Cancelled):
         explain(request_for(), store, progress=lambda p: seen.append(p.stage), cancelled=cancelled)
     assert missing(request_for(), store, tiny_model().info) < 12
+
+
+@pytest.mark.parametrize("compute", [ask, scores.compute])
+def test_a_long_list_of_classes_can_be_cancelled_on_its_way(store, monkeypatch, compute):
+    monkeypatch.setattr(engine.models, "TEXTS_AT_ONCE", 2)
+    model, said = tiny_model(), []
+    names = tuple(f"{compute.__module__} class {n}" for n in range(9))
+    request = replace(request_for("grad_eclip"), targets=(Target(names[0], "class", classes=names),))
+    with pytest.raises(Cancelled):
+        compute(
+            request,
+            store,
+            progress=lambda p: said.append(p.stage),
+            cancelled=lambda: "text 4 of 9" in said,
+            loaded=model,
+        )
+    assert [name in model._texts for name in names] == [True] * 6 + [False] * 3
 
 
 def test_values_that_are_no_numbers_never_reach_the_store(store, monkeypatch):
