@@ -34,10 +34,9 @@ def main() -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from engine.training.train import MASKS, RECIPE, train
+    from engine.training.train import MASKED, RECIPE, train
 
-    recipe = (*RECIPE[:-1], MASKS) if arguments.masks else RECIPE
-    train(arguments.out, arguments.seed, arguments.threads, recipe)
+    train(arguments.out, arguments.seed, arguments.threads, MASKED if arguments.masks else RECIPE)
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,6 @@
 """Training batches: scenes, texts and the table of which text is true of which scene."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -33,24 +32,18 @@ class Stage:
     """A part of the training: scenes of `side` px with 1 to `objects` objects, `samples` of them.
 
     Scenes smaller than the canvas show a window of it: objects keep their size, and the window takes the
-    matching part of the position embedding. Patches learn by "words" that one of them, no matter which, fits
-    each true text; by "masks" that each fits the object that it shows.
+    matching part of the position embedding.
     """
 
     side: int
     objects: int
     batch: int
     samples: int
-    contrasts: bool = False  # captions that differ in one colour or place are told apart
-    shown: tuple[float, float] | None = None  # limits of the share of patches that goes in
-    drops: bool = False  # patches drop out between the blocks
-    late: bool = False  # the class token skips the attention of random blocks before the last
-    patches: Literal["words", "masks"] | None = None  # what the patch tokens learn beside the class token
-    near: float = 0.0  # weight of the distance of attention between patches
-    even: float = 0.0  # weight of how unevenly the class token attends to patches
-    soften: float | None = None  # largest deviation of the class token's attention logits when it begins
-    centred: float = 0.0  # weight of how far the mean of the concepts' texts is from zero
+    shown: tuple[float, float] = (1.0, 1.0)  # limits of the share of patches that goes in
     rates: tuple[float, float] = (1.0, 1.0)  # factors of the learning rates, first and last
+    masks: bool = (
+        False  # each patch is told what it shows; else some patch, no matter which, fits a true text
+    )
 
     @property
     def steps(self) -> int:
@@ -73,7 +66,7 @@ class Batches(Dataset):
         stage = self.stage
         scenes = [sample_scene(rng, 1 + k % stage.objects, stage.side) for k in range(stage.batch)]
         images, labels = zip(*(_draw(scene) for scene in scenes), strict=True)
-        groups = _texts(rng, scenes, stage)
+        groups = _texts(rng, scenes)
         captions = [caption for group in groups for caption in group]
         truth = truth_table([scene_facts(scene) for scene in scenes], captions)
         room = GRID - stage.side // PATCH
@@ -105,15 +98,15 @@ def patch_labels(scene: Scene, masks: np.ndarray) -> np.ndarray:
     return labels
 
 
-def _texts(rng: np.random.Generator, scenes: list[Scene], stage: Stage) -> list[list[Caption]]:
+def _texts(rng: np.random.Generator, scenes: list[Scene]) -> list[list[Caption]]:
     """Groups in the order that the loss expects: concepts, colours, patterns, categories; for each of the
     first scenes a caption, its false twin, and the true and the false text of a contrast."""
     concepts = [concept_caption(rng, concept) for concept in load_concepts().concepts]
     captioned = scenes[:CAPTIONED]
-    places = stage.side == CANVAS
+    places = scenes[0].side == CANVAS  # a window does not know where in the canvas it is
     pairs = [scene_captions(rng, scene, places) for scene in captioned]
     groups = [concepts, *background_captions(rng), category_captions(rng)]
-    contrasted = [contrast_captions(rng, scene, places) for scene in captioned if stage.contrasts]
+    contrasted = [contrast_captions(rng, scene, places) for scene in captioned]
     for both in (pairs, contrasted):
         groups += [[true for true, _ in both], [false for _, false in both]]
     return groups

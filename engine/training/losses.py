@@ -17,6 +17,9 @@ WEIGHTS = {
     "images": 0.3,
     "contrasts": 0.15,
     "patches": 0.5,
+    "centred": 2.0,
+    "near": 0.4,
+    "even": 1.0,
 }
 
 
@@ -46,15 +49,16 @@ def some_patch_fits(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def patch_loss(
-    kind: str, patches: Tensor, texts: Tensor, scale: Tensor, truth: Tensor, labels: Tensor
+    patches: Tensor, texts: Tensor, scale: Tensor, truth: Tensor, labels: Tensor | None = None
 ) -> Tensor:
-    """What the patches of some scenes learn, by a stage's `patches`.
+    """What the patches of some scenes learn beside the class token.
 
     Unit embeddings of patches [b k e] and of the concepts' and colours' texts [c e]; truth: bool [b c], which
-    text is true of which scene; labels: [b k], the text that is true of a patch, or `NEITHER`.
+    text is true of which scene; labels: [b k], the text that is true of a patch, or `NEITHER`; without them
+    `some_patch_fits`.
     """
     logits = scale * patches @ texts.T
-    if kind == "words":
+    if labels is None:
         return some_patch_fits(logits, truth)
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=NEITHER)
 
@@ -81,7 +85,7 @@ def batch_loss(images: Tensor, texts: Tensor, scale: Tensor, truth: Tensor, grou
         "categories": several_true(logits[:, categories], truth[:, categories]),
         "captions": several_true(logits[:, either], truth[:, either]),
         "images": several_true(logits[:, captions].T, truth[:, captions].T),
+        "contrasts": told_apart(logits, captions, twins) + told_apart(logits, rights, wrongs),
+        "centred": off_centre(texts[concepts]),
     }
-    if len(rights):
-        parts["contrasts"] = told_apart(logits, captions, twins) + told_apart(logits, rights, wrongs)
     return sum(WEIGHTS[name] * part for name, part in parts.items())

@@ -5,8 +5,7 @@ open_clip's own forward.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from open_clip.model import CLIP
 from torch import Tensor, nn
 
-from engine.training.batches import GRID, PATCH, Stage
+from engine.training.batches import GRID, PATCH
 from engine.training.layout import CANVAS
 from engine.training.tokens import CONTEXT
 
@@ -30,7 +29,6 @@ MODEL = {
     },
 }  # fmt: skip
 NEAR = 2  # patches; attention within this distance costs nothing
-FIRST_DROP, KEPT = 2, (0.6, 1.0)  # block before which patches first drop out; range of the share kept
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 CONFIG = {
     "model_cfg": MODEL,
@@ -65,55 +63,28 @@ def window_positions(model: CLIP, corner: tuple[int, int], side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Plan:
-    """How one piece of a batch goes through the blocks. kept: the tokens that go on, from a block on; silent:
-    blocks in which the class token does not attend; patches: their embeddings are wanted too; far: how
-    far a token is from another [n n], where attention is to be measured."""
+    """How one piece of a batch goes through the blocks. shown: the patches that go in [k]; silent: blocks in
+    which the class token does not attend; far: how far a token is from another [1 + k 1 + k]."""
 
-    kept: Mapping[int, Tensor] = field(default_factory=dict)
-    silent: frozenset[int] = frozenset()
-    patches: bool = False
-    far: Tensor | None = None
-
-    @property
-    def shown(self) -> Tensor | slice:
-        """Which of all patches are embedded, where none drops out after the first block."""
-        return self.kept[0][1:] - 1 if 0 in self.kept else slice(None)
+    shown: Tensor
+    silent: frozenset[int]
+    far: Tensor
 
 
-PLAIN = Plan()
+def make_plan(rng: np.random.Generator, side: int, shown: tuple[float, float] = (1.0, 1.0)) -> Plan:
+    """For scenes of side x side patches.
 
+    shown: limits of the share of the patches, chosen at random, that goes in (FLIP: Li et al., CVPR 2023).
 
-def make_plan(rng: np.random.Generator, patches: int, stage: Stage) -> Plan:
-    """shown: only a random share of the patches, within these limits, goes in (FLIP: Li et al., CVPR 2023).
-
-    drops: from block FIRST_DROP on, a block sees the class token and a random share of the patches left.
-
-    late: the class token skips the attention of random blocks, but never of the last. Without it the model
-    reads its objects in the middle blocks and the last one adds nothing: Grad-ECLIP, which looks there, then
-    gave maps that were zero everywhere for a third of the prompts.
-
-    near: the mean distance of attention between patches (Dosovitskiy et al., ICLR 2021, appendix D.7) is kept
-    small. Without it patches attend everywhere, and what is known of an object comes to lie elsewhere.
-
-    even: the class token's attention is kept from piling up on single patches. The divergence is that of the
-    even distribution from the attention, whose gradient, unlike the attention's own, does not fade where a
-    softmax is saturated.
+    The class token skips the attention of random blocks, but never of the last. Without it the model reads
+    its objects in the middle blocks and the last one adds nothing: Grad-ECLIP, which looks there, then gave
+    maps that were zero everywhere for a third of the prompts.
     """
+    number = max(1, round(side * side * rng.uniform(*shown)))
+    patches = torch.from_numpy(np.sort(rng.choice(side * side, number, replace=False)))
     last = MODEL["vision_cfg"]["layers"] - 1
-    silent, share = frozenset(), rng.uniform(*KEPT)
-    shares = {0: rng.uniform(*stage.shown)} if stage.shown else {}
-    shares |= dict.fromkeys(range(FIRST_DROP, last + 1), share) if stage.drops else {}
-    kept = {}
-    for block, share in shares.items():
-        left = max(1, round(patches * share))
-        tokens = np.sort(rng.choice(patches, left, replace=False)) + 1
-        kept[block] = torch.from_numpy(np.concatenate([[0], tokens]))
-        patches = left
-    if stage.late:
-        silent = frozenset(np.flatnonzero(rng.random(last) < rng.random()).tolist())
-    seen = kept[0][1:] - 1 if 0 in kept else torch.arange(patches)
-    far = _distances(seen, stage.side // PATCH) if stage.near or stage.even else None
-    return Plan(kept, silent, bool(stage.patches), far)
+    silent = frozenset(np.flatnonzero(rng.random(last) < rng.random()).tolist())
+    return Plan(patches, silent, _distances(patches, side))
 
 
 def _distances(patches: Tensor, side: int) -> Tensor:
@@ -123,20 +94,27 @@ def _distances(patches: Tensor, side: int) -> Tensor:
     return F.pad((torch.cdist(places, places) - NEAR).clamp(min=0), (1, 0, 1, 0))
 
 
-def embed_images(model: CLIP, images: Tensor, positions: Tensor, plan: Plan = PLAIN) -> tuple[Tensor, ...]:
-    """Normalised images [b 3 s s] to unit embeddings [b 1 e] of the class token, or [b 1 + k e] with those of
-    the k patches that are left; with plan.far also two means over blocks, heads and scenes [2]: the distance
-    beyond NEAR of a patch's attention, and the divergence of an even one from the class token's, in nats.
+def embed_images(model: CLIP, images: Tensor, positions: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    """Normalised images [b 3 s s], of which the plan's k patches go in.
+
+    Unit embeddings [b 1 + k e] of class token and patches; and two means over blocks, heads and scenes [2] of
+    what is to be small (`losses.WEIGHTS`):
+
+    near: the distance of attention between patches beyond NEAR (Dosovitskiy et al., ICLR 2021, appendix D.7),
+    in patches. Without it patches attend everywhere, and what is known of an object comes to lie elsewhere.
+
+    even: how the class token's attention piles up on single patches, in nats: the divergence of the even
+    distribution from it, whose gradient, unlike the attention's own, does not fade where a softmax is
+    saturated. Without it each head came to read one patch, whatever the prompt.
     """
     visual = model.visual
-    patches = F.unfold(images, PATCH, stride=PATCH).transpose(1, 2)  # [b n 3*p*p], channels first as in conv1
-    x = _product(patches, visual.conv1.weight.flatten(1))
-    x = torch.cat([visual.class_embedding.bfloat16().expand(len(x), 1, -1), x], 1).float() + positions
+    pixels = F.unfold(images, PATCH, stride=PATCH).transpose(1, 2)  # [b n 3*p*p], channels first as in conv1
+    x = _product(pixels[:, plan.shown], visual.conv1.weight.flatten(1))
+    x = torch.cat([visual.class_embedding.bfloat16().expand(len(x), 1, -1), x], 1).float()
+    x = visual.ln_pre(x + torch.cat([positions[:1], positions[1:][plan.shown]]))
     costs: list[Tensor] = []
-    x = _blocks(visual.transformer.resblocks, visual.ln_pre(x), plan=plan, costs=costs)
-    read = x if plan.patches else x[:, :1]
-    tokens = F.normalize(visual.ln_post(read) @ visual.proj, dim=-1)
-    return (tokens, torch.stack(costs).mean(0)) if costs else (tokens,)
+    x = _blocks(visual.transformer.resblocks, x, plan=plan, costs=costs)
+    return F.normalize(visual.ln_post(x) @ visual.proj, dim=-1), torch.stack(costs).mean(0)
 
 
 def embed_texts(model: CLIP, ids: Tensor) -> Tensor:
@@ -150,16 +128,18 @@ def embed_texts(model: CLIP, ids: Tensor) -> Tensor:
 
 
 def _blocks(
-    blocks: nn.ModuleList, x: Tensor, causal: bool = False, plan: Plan = PLAIN, costs: list | None = None
+    blocks: nn.ModuleList,
+    x: Tensor,
+    causal: bool = False,
+    plan: Plan | None = None,
+    costs: list | None = None,
 ) -> Tensor:
-    """costs: takes the two measures of each block's attention, where the plan has distances."""
+    """costs: takes the two measures of each block's attention, where there is a plan."""
     n = x.shape[1]
     mask = torch.full((n, n), -torch.inf, dtype=torch.bfloat16).triu(1) if causal else None
     for i, block in enumerate(blocks):
-        if i in plan.kept:
-            x = x[:, plan.kept[i]]
-        attended = _attend(block.attn, block.ln_1(x), mask, plan.far, costs)
-        if i in plan.silent:
+        attended = _attend(block.attn, block.ln_1(x), mask, plan and plan.far, costs)
+        if plan and i in plan.silent:
             attended = F.pad(attended[:, 1:], (0, 0, 1, 0))
         x = x + attended
         hidden = F.gelu(_product(block.ln_2(x), block.mlp.c_fc.weight, block.mlp.c_fc.bias))

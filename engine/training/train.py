@@ -17,9 +17,8 @@ from tqdm import tqdm
 
 from engine.training.batches import PATCH, Batches, Stage
 from engine.training.captions import all_words
-from engine.training.losses import WEIGHTS, batch_loss, off_centre, patch_loss
+from engine.training.losses import WEIGHTS, batch_loss, patch_loss
 from engine.training.optim import make_optimisers
-from engine.training.soften import soften
 from engine.training.tokens import TokenRows
 from engine.training.towers import (
     Plan,
@@ -31,27 +30,14 @@ from engine.training.towers import (
     window_positions,
 )
 
-ALL = Stage(side=112, objects=4, batch=64, samples=43_776, contrasts=True)
-WORDS = replace(ALL, shown=(0.4, 0.7), late=True, patches="words")
-LOCAL = replace(WORDS, near=0.4, centred=2.0)
 RECIPE = (
     Stage(side=48, objects=1, batch=128, samples=100_000),
-    Stage(side=72, objects=2, batch=96, samples=120_000),
-    replace(ALL, samples=43_776, drops=True),
-    replace(ALL, samples=13_888, drops=True, late=True),
-    replace(ALL, samples=40_000, drops=True, late=True, rates=(1.0, 0.0)),
-    replace(WORDS, samples=128_704, rates=(0.5, 0.255)),
-    replace(WORDS, samples=27_072, rates=(0.255, 0.195), near=2.0),
-    replace(WORDS, samples=23_552, rates=(0.195, 0.145), near=0.4),
-    replace(LOCAL, samples=26_880, rates=(0.145, 0.1)),
-    replace(LOCAL, samples=23_936, rates=(0.1, 0.047), shown=(0.7, 1.0)),
-    replace(LOCAL, samples=19_264, rates=(0.08, 0.04), shown=(0.7, 1.0), even=0.24, soften=3.0),
-    replace(LOCAL, samples=12_480, rates=(0.06, 0.032), shown=(0.7, 1.0), even=0.6, soften=1.2),
-    replace(LOCAL, samples=25_600, rates=(0.07, 0.0), shown=(0.7, 1.0), even=2.0),
-    replace(LOCAL, samples=19_200, rates=(0.08, 0.0), shown=(0.7, 1.0), even=2.0, soften=0.6),
+    Stage(side=72, objects=2, batch=96, samples=110_000, shown=(0.5, 0.8)),
+    Stage(side=112, objects=4, batch=64, samples=140_000, shown=(0.4, 0.7), rates=(1.0, 0.5)),
+    Stage(side=112, objects=4, batch=64, samples=50_000, shown=(0.7, 1.0), rates=(0.5, 0.15)),
+    Stage(side=112, objects=4, batch=64, samples=20_000, shown=(0.7, 1.0), rates=(0.15, 0.0)),
 )
-# In place of the last stage, to see what masks do; the shipped weights never had it.
-MASKS = replace(RECIPE[-2], samples=9_600, patches="masks")
+MASKED = (*RECIPE[:-1], replace(RECIPE[-1], masks=True))  # to see what masks do; what ships never had any
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
 SCALE_START, SCALE_RANGE = 14.0, (5.0, 60.0)
@@ -87,8 +73,6 @@ def train(folder: Path, seed: int = 0, threads: int = 2, recipe: tuple[Stage, ..
                 prefetch_factor=8,
                 multiprocessing_context="fork",
             )
-            if stage.soften and not done:
-                soften(model, normalise(loader.dataset[0]["images"]), stage.soften)
             saved_at, average = time.monotonic(), None
             title = f"stage {number + 1}/{len(recipe)}"
             bar = tqdm(loader, title, mininterval=10, initial=done, total=stage.steps)
@@ -118,7 +102,7 @@ def _train_step(
 ) -> float:
     """One update. Texts and images are embedded in pieces, in parallel, and so are their backward passes."""
     side = stage.side // PATCH
-    share = sum(stage.shown) / 2 if stage.shown else 1
+    share = sum(stage.shown) / 2
     per_piece = max(1, int(CHUNK_TOKENS / (share * side * side + 1)))
     positions = window_positions(model, batch["corner"].tolist(), side)
     shared = positions.detach().requires_grad_()  # its graph is walked once, after the pieces
@@ -126,7 +110,7 @@ def _train_step(
     texts = [partial(_embed_words, model, piece) for piece in ids.split(128)]
     rng = np.random.default_rng((*seed, 1))
     parts = batch["images"].split(per_piece)
-    plans = [make_plan(rng, side * side, stage) for _ in parts]
+    plans = [make_plan(rng, side, stage.shown) for _ in parts]
     images = [
         partial(_embed_pixels, model, piece, shared, plan) for piece, plan in zip(parts, plans, strict=True)
     ]
@@ -135,15 +119,12 @@ def _train_step(
     text = torch.cat([leaf for (leaf,) in leaves[: len(texts)]])[order.argsort()]
     seen, scale, groups = leaves[len(texts) :], model.logit_scale.exp(), batch["groups"].tolist()
     loss = batch_loss(torch.cat([leaf[0][:, 0] for leaf in seen]), text, scale, batch["truth"], groups)
-    loss = loss + stage.centred * off_centre(text[: groups[0]])
     named = slice(sum(groups[:2]))  # concepts and colours
     facts = zip(batch["truth"][:, named].split(per_piece), batch["labels"].split(per_piece), strict=True)
-    for (tokens, *cost), plan, (truth, labels) in zip(seen, plans, facts, strict=True):
-        extra = sum(measured @ torch.tensor([stage.near, stage.even]) for measured in cost)
-        if stage.patches:
-            patches, labels = tokens[:, 1:], labels[:, plan.shown]
-            part = patch_loss(stage.patches, patches, text[named], scale, truth, labels)
-            extra = extra + WEIGHTS["patches"] * part
+    for (tokens, costs), plan, (truth, labels) in zip(seen, plans, facts, strict=True):
+        told = labels[:, plan.shown] if stage.masks else None
+        extra = WEIGHTS["patches"] * patch_loss(tokens[:, 1:], text[named], scale, truth, told)
+        extra = extra + costs @ torch.tensor([WEIGHTS["near"], WEIGHTS["even"]])
         loss = loss + extra * len(tokens) / len(batch["images"])
     loss.backward()
     list(pool.map(_walk_back, pieces, leaves))

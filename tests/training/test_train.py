@@ -20,7 +20,6 @@ from engine.training.glyphs import FONT_FILE
 from engine.training.layout import PALETTE, sample_scene
 from engine.training.losses import off_centre, patch_loss, several_true, some_patch_fits, told_apart
 from engine.training.optim import orthogonalise
-from engine.training.soften import class_logits, soften
 from engine.training.tokens import TokenRows
 from engine.training.towers import (
     VOCABULARY,
@@ -44,6 +43,11 @@ def rows() -> TokenRows:
 def small_model(rows: TokenRows):
     torch.manual_seed(0)
     return build_model(len(rows.ids)).eval()
+
+
+def planned(seed: int = 0, shown: float = 1.0, **changes) -> Plan:
+    plan = make_plan(np.random.default_rng(seed), side=14, shown=(shown, shown))
+    return replace(plan, **changes)
 
 
 def test_every_prompt_has_its_token_rows(rows):
@@ -71,7 +75,7 @@ def test_training_forward_is_open_clips(rows):
     ids = torch.from_numpy(rows.encode(["a dog", "a red apple on a blue background", "cheese"]))
     with torch.no_grad():
         assert torch.allclose(
-            embed_images(model, images, model.visual.positional_embedding)[0].squeeze(1),
+            embed_images(model, images, model.visual.positional_embedding, planned(silent=()))[0][:, 0],
             model.encode_image(images, normalize=True),
             atol=0.01,  # of values up to .25: bfloat16 products against float32
         )
@@ -86,42 +90,43 @@ def test_window_positions_are_rows_of_the_full_table(rows):
     assert torch.equal(window, table[expected])
 
 
-def test_plan_keeps_the_class_token_and_ever_fewer_patches(rows):
-    plan = make_plan(np.random.default_rng(0), patches=196, stage=replace(training.ALL, drops=True))
-    left = 196
-    for block in sorted(plan.kept):
-        kept = plan.kept[block]
-        assert kept[0] == 0
-        assert torch.equal(kept, kept.unique())
-        assert kept.max() <= left
-        assert 0.6 * left - 1 <= len(kept) - 1 <= left
-        left = len(kept) - 1
-    assert max(plan.kept) == 5
-    model, images = small_model(rows), torch.zeros(2, 3, 112, 112)
-    (tokens,) = embed_images(model, images, model.visual.positional_embedding, plan)
-    assert tokens.shape == (2, 1, 192)
+def test_a_share_of_the_patches_goes_in_with_their_own_positions(rows):
+    plan = planned(shown=0.3)
+    assert len(plan.shown) == 59 and torch.equal(plan.shown, plan.shown.unique())
+    model, images = small_model(rows), torch.randn(2, 3, 112, 112)
+    positions = model.visual.positional_embedding
+
+    def embedded(images, positions):
+        with torch.no_grad():
+            return embed_images(model, images, positions, replace(plan, silent=frozenset()))[0]
+
+    before = embedded(images, positions)
+    assert before.shape == (2, 60, 192)
+    hidden = torch.ones(196, dtype=bool)
+    hidden[plan.shown] = False
+    outside = hidden.view(14, 1, 14, 1).expand(14, 8, 14, 8).reshape(112, 112)
+    moved = positions + torch.cat([torch.zeros(1), hidden])[:, None]
+    assert torch.equal(embedded(images + outside, moved), before)
+    assert not torch.equal(embedded(images + ~outside, positions), before)
+    assert not torch.equal(embedded(images, positions.flip(0)), before)
 
 
 def test_class_token_always_reads_in_the_last_block(rows):
-    stage = replace(training.ALL, late=True)
-    plans = [make_plan(np.random.default_rng(i), 196, stage) for i in range(50)]
-    assert {block for plan in plans for block in plan.silent} == {0, 1, 2, 3, 4}
+    assert {block for seed in range(50) for block in planned(seed).silent} == {0, 1, 2, 3, 4}
     model = small_model(rows)
-    first, second = torch.randn(2, 1, 3, 112, 112)
+    pictures = torch.randn(2, 1, 3, 112, 112)
     positions = model.visual.positional_embedding
     with torch.no_grad():
-        deaf = [
-            embed_images(model, x, positions, Plan(silent=frozenset(range(6))))[0] for x in (first, second)
-        ]
-        late = [
-            embed_images(model, x, positions, Plan(silent=frozenset(range(5))))[0] for x in (first, second)
-        ]
+        deaf, late = (
+            [embed_images(model, x, positions, planned(silent=range(n)))[0][:, 0] for x in pictures]
+            for n in (6, 5)
+        )
     assert torch.equal(*deaf)
     assert not torch.equal(*late)
 
 
 def test_attention_is_measured_by_its_distance_and_unevenness(rows):
-    plan = make_plan(np.random.default_rng(0), 196, replace(training.ALL, shown=(0.3, 0.3), near=1.0))
+    plan = planned(shown=0.3)
     places = [divmod(int(patch), 14) for patch in plan.shown]
     for i, j in ((0, 1), (3, 40), (58, 58)):
         expected = max(math.dist(places[i], places[j]) - 2, 0)
@@ -135,29 +140,6 @@ def test_attention_is_measured_by_its_distance_and_unevenness(rows):
         _, (distance, uneven) = embed_images(model, images, model.visual.positional_embedding, plan)
     assert distance.item() == pytest.approx(plan.far[1:].mean().item(), rel=0.01)
     assert uneven.item() == pytest.approx(0, abs=1e-6)
-
-
-def test_softening_bounds_what_the_class_token_tells_apart_and_keeps_the_order(rows):
-    model, images = small_model(rows), torch.randn(2, 3, 112, 112)
-    for block in model.visual.transformer.resblocks:
-        block.attn.in_proj_weight.data *= 4
-
-    def logits():
-        block, read = model.visual.transformer.resblocks[2], []
-        hook = block.ln_1.register_forward_hook(lambda *call: read.append(call[-1]))
-        with torch.no_grad():
-            model.visual(images)
-            hook.remove()
-            return class_logits(block.attn, read[0])
-
-    before = logits()
-    soften(model, images, most=0.5)
-    after = logits()
-    assert before.std(-1).mean(0).min() > 0.5
-    assert after.std(-1).mean(0) == pytest.approx(0.5 * torch.ones(3), rel=1e-4)
-    assert torch.equal(before.argmax(-1), after.argmax(-1))
-    soften(model, images, most=0.6)  # nothing to do
-    assert torch.equal(logits(), after)
 
 
 def test_loss_of_several_true_columns_by_hand():
@@ -176,7 +158,7 @@ def test_loss_of_patches_by_hand():
     expected = math.log1p(math.exp(softmax[1] - softmax[0]))
     assert some_patch_fits(logits, torch.tensor([[True, False]])).item() == pytest.approx(expected, rel=1e-6)
     patches, texts = torch.eye(2)[None], torch.tensor([[0.0, 1.0], [1.0, 0.0]])
-    told = patch_loss("masks", patches, texts, torch.tensor(2.0), torch.empty(1, 2), torch.tensor([[1, -1]]))
+    told = patch_loss(patches, texts, torch.tensor(2.0), torch.empty(1, 2), torch.tensor([[1, -1]]))
     assert told.item() == pytest.approx(math.log1p(math.exp(-2)), rel=1e-6)  # the second patch has no say
 
 
@@ -228,8 +210,8 @@ def test_training_ends_with_a_checkpoint_that_it_can_go_on_from(rows, tmp_path, 
     monkeypatch.setattr(training, "WARMUP", 2)
     recipe = (
         Stage(side=48, objects=1, batch=8, samples=16),
-        Stage(48, 1, 8, 16, shown=(0.5, 0.9), patches="words", rates=(0.5, 0.0)),
-        Stage(112, 1, 8, 16, shown=(0.5, 0.9), patches="masks", near=0.5, even=1.0, centred=1.0, soften=1.0),
+        Stage(72, 2, 8, 16, shown=(0.5, 0.9), rates=(0.5, 0.0)),
+        Stage(112, 1, 8, 16, masks=True),
     )
     training.train(tmp_path, seed=0, recipe=recipe)
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
