@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters import SUPPORTED, VOCABULARY, offers, patch, refusal, size
-from engine.store import default_store
+from engine.store import canonical, default_store
 from engine.types import ModelInfo, Preprocess, SidelightError, Unsupported
 
 BUNDLED = "bundled"
@@ -68,11 +68,13 @@ def describe(model: str = BUNDLED, pretrained: str | None = None) -> ModelInfo:
     SidelightError for unknown names; Unsupported for architectures that no adapter reads.
     """
     source = locate(model, pretrained)
+    weights = _file_digest(source.weights) if source.weights else ""
     info = ModelInfo(
         id=source.id,
         name=source.name,
         pretrained=source.pretrained,
-        digest=_file_digest(source.weights) if source.weights else "",
+        digest=weights if model == BUNDLED else _with_config(weights, source.config),
+        weights=weights,
         preprocess=source.preprocess,
         context=source.config["text_cfg"].get("context_length", 77),
         offers=offers(source.config),
@@ -84,6 +86,12 @@ def describe(model: str = BUNDLED, pretrained: str | None = None) -> ModelInfo:
         note="Trained by this project on composed emoji scenes, not on photographs.",
         known_words=frozenset(json.loads((FOLDER / "concepts.json").read_text(encoding="utf-8"))["words"]),
     )
+
+
+def _with_config(weights: str, config: Mapping[str, Any]) -> str:
+    """The digest of weights in an architecture: the same ones give other maps with quick_gelu, or other
+    heads."""
+    return hashlib.sha256(f"{weights} {canonical(config)}".encode()).hexdigest() if weights else ""
 
 
 def locate(model: str, pretrained: str | None) -> Source:

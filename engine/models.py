@@ -3,17 +3,17 @@ each."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from engine.adapters import STRIDE, encoders, pair
-from engine.catalog import BUNDLED, CLIP_MEAN, CLIP_STD, Source, describe, locate
+from engine.adapters import encoders
+from engine.catalog import BUNDLED, Source, describe, locate
 from engine.download import fetch
-from engine.types import ModelInfo, Preprocess, SidelightError
+from engine.in_memory import info_of
+from engine.types import ModelInfo, SidelightError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -176,26 +176,8 @@ def wrap(clip: nn.Module, info: ModelInfo | None = None, config: Mapping[str, An
     from open_clip.tokenizer import SimpleTokenizer
 
     image, text = encoders(clip)
-    info = info or _info_of(clip, image.offers)
+    info = info or info_of(clip, image.offers)
     arguments = (config or {}).get("text_cfg", {}).get("tokenizer_kwargs") or {}
     tokenizer = SimpleTokenizer(context_length=info.context, **arguments)
     device = str(clip.logit_scale.device)
     return Model(info=info, clip=clip, image=image, text=text, tokenizer=tokenizer, device=device)
-
-
-def _info_of(clip: nn.Module, offers: frozenset[str]) -> ModelInfo:
-    state = hashlib.sha256()
-    for name, value in sorted(clip.state_dict().items()):
-        state.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        state.update(value.detach().cpu().float().numpy().tobytes())
-    visual = clip.visual
-    patch = visual.patch_size[0] if hasattr(visual, "patch_size") else STRIDE
-    return ModelInfo(
-        id="custom",
-        name="custom",
-        pretrained=None,
-        digest=state.hexdigest(),
-        preprocess=Preprocess(size=pair(visual.image_size), patch=patch, mean=CLIP_MEAN, std=CLIP_STD),
-        context=clip.context_length,
-        offers=offers,
-    )

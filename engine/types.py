@@ -85,7 +85,8 @@ class Prepared:
 class ModelInfo:
     """What can be said of a model without loading it.
 
-    id: name to show and to key by, e.g. 'bundled' or 'ViT-B-16/openai'. digest: hex SHA-256 of the weights.
+    id: name to show and to key by, e.g. 'bundled' or 'ViT-B-16/openai'. digest: hex SHA-256 of all that
+    makes its maps: the weights, and the config where that is not our own. weights: hex SHA-256 of the file.
     known_words: lower-case words the model was trained on, or None when it is an open vocabulary.
     offers: what its image tower has of FEATURES; a method that requires more is refused. The text
     tower has all.
@@ -100,6 +101,7 @@ class ModelInfo:
     note: str = ""
     known_words: frozenset[str] | None = None
     offers: frozenset[str] = FEATURES
+    weights: str = ""
 
 
 @dataclass(frozen=True)

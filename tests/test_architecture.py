@@ -30,7 +30,7 @@ ROWS = (
     ),
     ("registry",),
     ("methods", "adapters", "specs"),
-    ("specs", "catalog", "download", "models", "compute", "questions", "zeroshot", "randomised"),
+    ("specs", "catalog", "download", "in_memory", "models", "compute", "questions", "zeroshot", "randomised"),
     ("tiles", "explain", "layers", "scores", "curves"),
     ("objects", "datasets", "sources", "runs", "jobs", "training"),
     ("cli",),

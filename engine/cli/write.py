@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -95,12 +96,13 @@ def npz(found: Mapping[str, np.ndarray]) -> bytes:
 
 def write(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; SidelightError where the folder does not take it."""
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{os.getpid()}.part")  # short, as the name itself may be as long as they can be
     try:
         part.write_bytes(data)
         os.replace(part, path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
         raise SidelightError(f"{path} cannot be written ({error.strerror}).") from error
 
 
@@ -140,7 +142,7 @@ def _model(arguments: argparse.Namespace, entries: Sequence[Entry]) -> dict[str,
     if not entries:
         return named
     info = entries[0].explanation.model
-    return {**named, "id": info.id, "weights_sha256": info.digest, "preprocess": info.preprocess.as_json()}
+    return {**named, "id": info.id, "weights_sha256": info.weights, "preprocess": info.preprocess.as_json()}
 
 
 def _targets(targets: Sequence[Target], files: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """Loading: the bundled model, open_clip's by a local file, and everything that is refused in one sentence."""
 
+import copy
 import gc
 import json
 
@@ -241,3 +242,31 @@ def test_other_architectures_are_refused_with_the_reason(name):
 def test_devices_that_are_not_here_are_refused(name):
     with pytest.raises(SidelightError, match=r"use .*cpu"):
         models.resolve_device(name)
+
+
+def test_the_same_weights_in_another_architecture_are_another_model(tmp_path):
+    vision = {"image_size": 64, "patch_size": 16, "layers": 3, "width": 128, "head_width": 64}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 2}
+    config = {"embed_dim": 48, "vision_cfg": vision, "text_cfg": text}
+    torch.save(tiny_clip().state_dict(), tmp_path / "small.pt")
+    store, scores, digests = Store(tmp_path / "cache", shipped=None), [], set()
+    for change in ({}, {"quick_gelu": True}, {"vision_cfg": {**vision, "head_width": 32}}, {}):
+        (tmp_path / "small.json").write_text(json.dumps({**config, **change}))
+        files = str(tmp_path / "small.json"), str(tmp_path / "small.pt")
+        found = explain(Request(picture(), (Target("a cat"),), ("grad_eclip",), *files, device="cpu"), store)
+        scores.append(found.maps[0].score)
+        digests.add(found.model.digest)
+    assert scores[0] == scores[3] and found.computed == 0
+    assert len(set(scores)) == 3 == len(digests) and found.model.weights not in digests
+
+
+def test_a_model_in_memory_is_told_by_its_structure_and_keeps_its_preprocessing():
+    clip = copy.deepcopy(tiny_clip())
+    before = models.wrap(clip).info
+    assert before.preprocess.mean == catalog.CLIP_MEAN
+    clip.visual.preprocess_cfg = {"mean": (0.5,) * 3, "std": (0.25,) * 3, "interpolation": "bilinear"}
+    told = models.wrap(clip).info
+    assert (told.preprocess.mean, told.preprocess.std) == ((0.5,) * 3, (0.25,) * 3)
+    assert told.preprocess.interpolation == "bilinear" and told.digest == before.digest
+    clip.visual.transformer.resblocks[0].attn.num_heads = 4
+    assert models.wrap(clip).info.digest != before.digest
