@@ -36,7 +36,7 @@ def create(folder: Path, manifest: Mapping[str, Any]) -> None:
             (folder / part).mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f"{RUN}.lock"):
             if not (folder / RUN).exists():
-                write(folder / RUN, json.dumps(manifest, indent=2, ensure_ascii=False).encode())
+                write(folder / RUN, json.dumps(manifest, indent=2).encode())
     except OSError as error:
         raise SidelightError(
             f"The folder of the run {folder.name!r} cannot be written ({error.strerror}); choose another."
@@ -111,9 +111,23 @@ def count(folder: Path) -> int:
     return sum(name.endswith(".json") and not name.startswith(".") for name in names)
 
 
+def reopen(folder: Path) -> None:
+    """Let the images that had a problem be tried again, for it may have been mended."""
+    for path in sorted((folder / RESULTS).glob(f"*{PROBLEM}")):
+        with _held(folder, int(path.name.removesuffix(PROBLEM))) as ours:
+            if ours:
+                path.unlink(missing_ok=True)
+
+
 @contextmanager
 def claim(folder: Path, index: int) -> Iterator[bool]:
     """Whether the image is ours while the block runs: nobody else holds it and its result is not there."""
+    with _held(folder, index) as ours:
+        yield ours and not is_done(folder, index)
+
+
+@contextmanager
+def _held(folder: Path, index: int) -> Iterator[bool]:
     lock = FileLock(folder / CLAIMS / f"{index:06d}", timeout=0)
     try:
         lock.acquire()
@@ -121,6 +135,6 @@ def claim(folder: Path, index: int) -> Iterator[bool]:
         yield False
         return
     try:
-        yield not is_done(folder, index)
+        yield True
     finally:
         lock.release()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -23,6 +22,7 @@ from engine.runs.subject import specs_of
 from engine.runs.summary import summarise
 from engine.runs.table import write_tables
 from engine.runs.types import Row, RunRequest, RunResult, RunStatus
+from engine.runs.unmeasured import unmeasured
 from engine.runs.work import measure
 from engine.sources import open_set
 from engine.specs import parse
@@ -44,8 +44,8 @@ def run(
     summary of all of them, which are also written there.
 
     progress: called after every image. cancelled: asked before every image and within; raises Cancelled, and
-    what was finished is kept. A broken image is a problem of the result. SidelightError for requests that
-    cannot be meant, and for a folder that holds another run.
+    what was finished is kept. A broken image is a problem of the result, which the next run tries again.
+    SidelightError for requests that cannot be meant, and for a folder that holds another run.
     """
     request = replace(request, specs=specs_of(replace(request, controls=False)))
     found = open_set(request.set)
@@ -55,6 +55,7 @@ def run(
     check(request, items)
     model = loaded or load(request.model, request.pretrained, request.device)
     files.create(folder, _manifest(request, found, items, model))
+    files.reopen(folder)
     vocabulary = tuple(dict.fromkeys(prompt for item in found.items for prompt in item.prompts))
     own, started = 0, time.monotonic()
 
@@ -103,7 +104,7 @@ def _leave(
         raise
     except SidelightError as error:
         found = {"problem": str(error)}
-    content = json.dumps({"image": item.id, **found}, ensure_ascii=False).encode()
+    content = json.dumps({"image": item.id, **found}).encode()
     files.write(files.result_path(folder, index, "problem" in found), content)
 
 
@@ -157,16 +158,7 @@ def result(folder: Path) -> RunResult:
         rows=rows,
         summary=summarise(rows, specs, manifest["metrics"], reference, request.seed),
         manifest=manifest,
-        unmeasured=_unmeasured(results),
-    )
-
-
-def _unmeasured(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """A sentence for each method and reason, with the number of images where it is not of all."""
-    images = Counter(pair for found in results for pair in found.get("failures", {}).items())
-    return tuple(
-        f"{spec}: {reason}" if n == len(results) else f"{spec}, {n} of {len(results)} images: {reason}"
-        for (spec, reason), n in images.items()
+        unmeasured=unmeasured(manifest, results),
     )
 
 

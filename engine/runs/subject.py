@@ -26,8 +26,8 @@ MEANINGLESS = "qzx vrtk wpl"  # words of no language
 @dataclass(frozen=True)
 class Subject:
     """What the metrics of one image read. regions: by target label, bool over the seen part of the image,
-    absent where the set does not know. unrelated, meaningless: maps for a prompt that is not in the image,
-    and for one that means nothing, by spec."""
+    absent where the set does not know. unrelated, meaningless: maps for a prompt that is not in the image
+    (none where the set has no such prompt), and for one that means nothing, by spec."""
 
     request: RunRequest
     item: Item
@@ -55,7 +55,7 @@ def targets_of(item: Item, limit: int | None = None) -> tuple[Target, ...]:
     prompts = [p for p in prompts if bare(p) in named] or prompts
     if not prompts:
         raise SidelightError("it has no prompts; name some in the set's metadata.jsonl.")
-    kind = "ensemble" if "class" in item.extra else "text"
+    kind = "text" if item.imagenet is None else "ensemble"
     return tuple(Target(p, kind) for p in dict.fromkeys(prompts))[:limit]
 
 
@@ -78,10 +78,11 @@ def subject_of(
     image has not is its unrelated prompt. extras: of 'unrelated' and 'meaningless', what is asked for
     besides."""
     image, targets = images.load(item.path), targets_of(item, request.targets)
-    wanted = {
+    texts = {
         name: MEANINGLESS if name == "meaningless" else unrelated_prompt(item, vocabulary, request.seed)
         for name in extras
     }
+    wanted = {name: text for name, text in texts.items() if text}
     # Asked for in the way of the image's own, so that what differs is the text alone.
     added = tuple(Target(text, targets[0].kind) for text in wanted.values())
     specs = specs_of(request)
@@ -126,14 +127,13 @@ def subject_of(
 
 
 def unrelated_prompt(item: Item, vocabulary: Sequence[str], seed: int) -> str:
-    """A prompt of the set that is neither a prompt nor an object of the image, drawn by its id."""
+    """A prompt of the set that is neither a prompt nor an object of the image, drawn by its id; '' where
+    there is none."""
     own = {bare(p) for p in item.prompts} | {box.name.casefold() for box in item.objects}
     free = [p for p in vocabulary if bare(p) not in own]
     if not free:
-        raise SidelightError(
-            "every prompt of the set is in it, so none is unrelated; leave text_specificity out."
-        )
-    generator = np.random.default_rng([seed, zlib.crc32(item.id.encode())])
+        return ""
+    generator = np.random.default_rng([seed, zlib.crc32(item.id.encode(errors="surrogateescape"))])
     return free[int(generator.integers(len(free)))]
 
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import csv, parquet
@@ -36,7 +37,15 @@ def as_table(rows: Sequence[Row] | Sequence[Estimate], kind: type) -> pa.Table:
     """Dataclasses as a table with a column a field."""
     types = {"str": pa.string(), "float": pa.float64(), "int": pa.int64(), "float | None": pa.float64()}
     schema = pa.schema([(field.name, types[field.type]) for field in fields(kind)])
-    return pa.Table.from_pylist([asdict(row) for row in rows], schema=schema)
+    return pa.Table.from_pylist([_in_utf8(asdict(row)) for row in rows], schema=schema)
+
+
+def _in_utf8(row: dict[str, Any]) -> dict[str, Any]:
+    """A file name that is no UTF-8, as an image's id can be, is written with escapes."""
+    return {
+        key: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+        for key, value in row.items()
+    }
 
 
 def as_parquet(table: pa.Table) -> bytes:

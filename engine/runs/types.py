@@ -81,7 +81,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Measured:
-    """What the unit of work finds of one image. failures: why a method gave no map, by spec."""
+    """What the unit of work finds of one image. failures: why a method gave no map or a metric no value, by
+    spec or metric."""
 
     rows: tuple[Row, ...]
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -90,7 +91,7 @@ class Measured:
 @dataclass(frozen=True)
 class RunResult:
     """A run as it stands. rows: the tidy table; summary: of what is there; unmeasured: a sentence for each
-    method that gave no map; failures: none, see engine.jobs."""
+    method that gave no map and each metric asked for that has no value; failures: none, see engine.jobs."""
 
     request: RunRequest
     status: RunStatus

@@ -11,6 +11,7 @@ from engine.models import Model
 from engine.runs.catalog import DEFAULT, METRICS, checked
 from engine.runs.types import Measured, Row, RunRequest
 from engine.store import Store, default_store
+from engine.types import Unsupported
 
 EXTRAS = {"text_specificity": "unrelated", "meaningless_text": "meaningless"}
 
@@ -28,8 +29,8 @@ def measure(
 
     vocabulary: the prompts of the whole set, of which one serves as unrelated. cancelled: asked at every
     step of maps and curves; raises Cancelled. SidelightError where the image, its masks or its prompts are
-    of no use. A value that is not defined (a flat map has no ranking) is left out, and so is a
-    method that gives no map; the failures say why.
+    of no use. A value that is not defined (a flat map has no ranking) is left out, and so are a method that
+    gives no map and a metric that the model or the set does not allow; the failures say why.
     """
     from engine.models import load
     from engine.runs import measure_maps, measure_passes, measure_sanity
@@ -51,8 +52,14 @@ def measure(
         found += measure_passes.of_curves(subject, cancelled)
     if "perturbation" in groups:
         found += measure_passes.of_perturbations(subject, wanted)
-    if {"randomisation", "randomisation_ssim"} & set(wanted):
-        found += measure_sanity.of_randomisation(subject)
+    failures = {f.spec: f.reason for f in subject.explanation.failures}
+    if "unrelated" in extras and not subject.unrelated:
+        failures["text_specificity"] = "Every prompt of the set is in the image, so none is unrelated."
+    if forgetting := [name for name in ("randomisation", "randomisation_ssim") if name in wanted]:
+        try:
+            found += measure_sanity.of_randomisation(subject)
+        except Unsupported as error:
+            failures |= dict.fromkeys(forgetting, str(error))
     if {"milliseconds_alone", "forward_passes"} & set(wanted):
         found += measure_sanity.of_time(subject)
     rows = (
@@ -60,4 +67,4 @@ def measure(
         for m, name, value in found
         if name in wanted and math.isfinite(value)
     )
-    return Measured(tuple(rows), {f.spec: f.reason for f in subject.explanation.failures})
+    return Measured(tuple(rows), failures)

@@ -20,7 +20,7 @@ from engine.runs.subject import Subject
 from engine.runs.work import measure
 from engine.sources import open_set
 from engine.store import Store
-from engine.types import Map, SidelightError
+from engine.types import Map, SidelightError, Unsupported
 from tests.engine.tiny import png, tiny_model
 
 FIVE = tuple(n / 4 for n in range(5))
@@ -105,7 +105,7 @@ def test_an_unrelated_prompt_is_asked_for_as_the_images_own(pictures, store, mon
         return engine.explain(request, *more, **how)
 
     monkeypatch.setattr("engine.runs.subject.explain", explain)
-    item = replace(open_set(str(pictures)).items[0], extra={"class": 0})
+    item = replace(open_set(str(pictures)).items[0], imagenet=0)
     rows = measure(asked(pictures, ("text_specificity",)), item, VOCABULARY, tiny_model(), store).rows
     assert "clip_surgery" in {r.spec for r in rows}  # Grad-ECLIP's map of templates is zero here
     assert {target.kind for target in targets} == {"ensemble"} and len(set(targets)) == 2
@@ -174,3 +174,19 @@ def test_randomised_models_differ_from_the_top_down_and_leave_the_original():
     assert one.info.digest != model.info.digest != everything.info.digest
     for name, value in model.clip.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+def test_a_metric_that_set_or_model_does_not_allow_costs_no_other(pictures, store, monkeypatch):
+    def refused(subject):
+        raise Unsupported("This model has no blocks.")
+        yield
+
+    monkeypatch.setattr("engine.runs.measure_sanity.of_randomisation", refused)
+    item = open_set(str(pictures)).items[0]
+    wanted = asked(pictures, ("gini", "text_specificity", "randomisation"))
+    found = measure(wanted, item, item.prompts, tiny_model(), store)
+    assert {row.metric for row in found.rows} == {"gini"}
+    assert found.failures == {
+        "text_specificity": "Every prompt of the set is in the image, so none is unrelated.",
+        "randomisation": "This model has no blocks.",
+    }
