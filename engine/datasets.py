@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from os.path import splitext
@@ -29,8 +29,8 @@ LICENCE = re.compile(r"^\W*licen[cs]e\W*:\W*(?P<text>\S.*?)\W*$", re.IGNORECASE 
 
 @dataclass(frozen=True)
 class Item:
-    """One image of a set. id: its path within the set without the suffix, stable in links. extra: what its
-    line of metadata has besides."""
+    """One image of a set. id: its path within the set without the suffix, stable in links. imagenet: its
+    place in ImageNet's class index. extra: what its line of metadata has besides."""
 
     id: str
     path: Path
@@ -38,6 +38,7 @@ class Item:
     objects: tuple[ObjectBox, ...] = ()
     licence: str = ""
     source: str = ""
+    imagenet: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
@@ -72,7 +73,14 @@ def sets(folder: Path = SETS) -> list[ImageSet]:
     if not folder.is_dir():
         return []
     names = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] not in "._")
-    return [read(folder / name) for name in names]
+    return [_read_or_say(folder / name) for name in names]
+
+
+def _read_or_say(folder: Path) -> ImageSet:
+    try:
+        return read(folder)
+    except SidelightError as error:
+        return ImageSet(folder.name, readable(folder.name).capitalize(), "", "", (), (str(error),))
 
 
 def find(name: str, folder: Path = SETS) -> ImageSet:
@@ -124,9 +132,9 @@ def _walk(folder: Path) -> _Tree:
             name = prefix + entry.name
             if entry.name.startswith("."):
                 continue
-            if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(inside):
+            if entry.is_symlink() and not _leads_into(inside, Path(entry.path)):
                 problems.append(
-                    f"{folder.name}/{name} is a link that leads out of the set; put a copy there."
+                    f"{folder.name}/{name} is a link that leads out of the set, or nowhere; put a copy there."
                 )
             elif entry.is_dir(follow_symlinks=False):
                 stamps[Path(entry.path)] = _stamp(Path(entry.path))
@@ -134,6 +142,13 @@ def _walk(folder: Path) -> _Tree:
             elif entry.is_file():
                 files[name] = entry.path
     return _Tree(files, stamps, tuple(sorted(problems)))
+
+
+def _leads_into(folder: Path, link: Path) -> bool:
+    try:
+        return link.resolve(strict=True).is_relative_to(folder)
+    except (OSError, RuntimeError):  # the latter before Python 3.13, of a link to itself
+        return False
 
 
 def _image_set(folder: Path, tree: _Tree) -> ImageSet:
@@ -144,8 +159,8 @@ def _image_set(folder: Path, tree: _Tree) -> ImageSet:
     else:
         names = sorted(filter(is_image, tree.files))
         rows = [{"file_name": name, "prompts": _class_prompt(name)} for name in names]
-    stems = Counter(splitext(row["file_name"])[0] for row in rows)
-    items = tuple(_item(row, tree, stems) for row in rows)
+    ids = ids_of([row["file_name"] for row in rows])
+    items = tuple(_item(id, row, tree) for id, row in zip(ids, rows, strict=True))
     title, description, licence = _about(folder / README if README in tree.files else None, folder.name)
     licences = dict.fromkeys(item.licence for item in items if item.licence)
     return ImageSet(
@@ -158,19 +173,24 @@ def _image_set(folder: Path, tree: _Tree) -> ImageSet:
     )
 
 
+def ids_of(names: Sequence[str]) -> list[str]:
+    """Each image's id among those of its set: the path without the suffix, or whole where two share that."""
+    stems = [splitext(name)[0] for name in names]
+    times = Counter(stems)
+    return [stem if times[stem] == 1 else name for stem, name in zip(stems, names, strict=True)]
+
+
 def _class_prompt(name: str) -> list[str]:
     folders = name.split("/")[:-1]
     return [readable(folders[-1])] if folders else []
 
 
-def _item(row: Mapping[str, Any], tree: _Tree, stems: Mapping[str, int]) -> Item:
-    name = row["file_name"]
-    stem = splitext(name)[0]
+def _item(id: str, row: Mapping[str, Any], tree: _Tree) -> Item:
     known = ("file_name", "prompts", "objects", "licence", "source")
     return Item(
-        id=stem if stems[stem] == 1 else name,
-        path=Path(tree.files[name]),
-        prompts=tuple(row.get("prompts", ())),
+        id=id,
+        path=Path(tree.files[row["file_name"]]),
+        prompts=tuple(prompt for prompt in row.get("prompts", ()) if prompt.strip()),
         objects=tuple(_object(entry, tree) for entry in row.get("objects", ())),
         licence=row.get("licence", ""),
         source=row.get("source", ""),

@@ -1,8 +1,8 @@
 """metadata.jsonl of an image set, after Hugging Face's ImageFolder: one JSON object a line for each image.
 
-`file_name` and, all optional, `prompts` (texts), `objects` ([{name, bbox, mask}]: bbox [x, y, width, height]
-in pixels, mask the path of an image that is white where the object is seen), `licence`, `source`, and
-anything else.
+`file_name` and, all optional, `prompts` (texts), `true_prompts` (those of them that are true), `objects`
+([{name, bbox, mask}]: bbox [x, y, width, height] in pixels, mask the path of an image that is white where the
+object is seen), `licence`, `source`, and anything else.
 """
 
 from __future__ import annotations
@@ -54,9 +54,10 @@ def _checked(line: bytes, files: Collection[str]) -> tuple[str, dict[str, Any]]:
     if not isinstance(row, dict):
         return "it is not a JSON object", {}
     wrong = _wrong_file(row.get("file_name"), "file_name", files)
-    prompts, objects = row.get("prompts", []), row.get("objects", [])
-    if not _texts(prompts):
-        wrong = wrong or "prompts must be a list of texts"
+    objects = row.get("objects", [])
+    for key in ("prompts", "true_prompts"):
+        if not _texts(row.get(key, [])):
+            wrong = wrong or f"{key} must be a list of texts"
     if not all(isinstance(row.get(key, ""), str) for key in ("licence", "source")):
         wrong = wrong or "licence and source must be texts"
     if not isinstance(objects, list):

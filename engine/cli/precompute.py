@@ -20,6 +20,7 @@ from engine.cli.common import (
 from engine.datasets import ImageSet, Item
 from engine.explain import keys
 from engine.store import default_store
+from engine.tiles import checked_targets
 from engine.types import Request, SidelightError, Target
 
 FIRST_VISIT = ("grad_eclip", "game", "grad_cam", "maskclip", "self_attention")
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             request = Request(
                 images.load(item.path), _targets(item, arguments), specs, **request_arguments(arguments)
             )
+            checked_targets(request)
         except SidelightError as error:
             problems.append((item.id, str(error)))
             continue

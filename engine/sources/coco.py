@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.datasets import ImageSet, Item
+from engine.datasets import ImageSet, Item, ids_of
 from engine.objects import ObjectBox
 from engine.types import SidelightError
 
@@ -50,7 +50,9 @@ def _image_set(folder: Path, file: Path) -> ImageSet:
         with contextlib.redirect_stdout(io.StringIO()):  # it prints while it reads
             annotations = COCO(str(file))
         items, problems = [], []
-        for image in sorted(annotations.loadImgs(annotations.getImgIds()), key=lambda image: image["id"]):
+        images = sorted(annotations.loadImgs(annotations.getImgIds()), key=lambda image: image["id"])
+        ids = ids_of([image["file_name"] for image in images])
+        for image, id in zip(images, ids, strict=True):
             path = _inside(folder, image["file_name"])
             if path is None:
                 problems.append(
@@ -62,7 +64,7 @@ def _image_set(folder: Path, file: Path) -> ImageSet:
                 f"{file.name}: an outline of {name} in {path.name} cannot be read." for name in unread
             ]
             prompts = tuple(f"{_article(box.name)} {box.name}" for box in objects)
-            items.append(Item(id=Path(image["file_name"]).stem, path=path, prompts=prompts, objects=objects))
+            items.append(Item(id=id, path=path, prompts=prompts, objects=objects))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise SidelightError(
             f"{file.name} cannot be read as COCO's instances ({type(error).__name__}: {error})."

@@ -56,7 +56,7 @@ def _class(item: Item, wnid: str) -> Item:
     if wnid not in wnids():
         return item
     index = wnids().index(wnid)
-    return replace(item, prompts=(imagenet_classes()[index],), extra={**item.extra, "class": index})
+    return replace(item, prompts=(imagenet_classes()[index],), imagenet=index)
 
 
 def _classed(found: ImageSet) -> ImageSet:

@@ -160,7 +160,8 @@ def test_a_link_out_of_the_set_is_refused(tmp_path):
     (tmp_path / "linked" / "same.png").symlink_to(tmp_path / "linked" / "a.png")
     found = read(tmp_path / "linked")
     assert [item.id for item in found.items] == ["a", "same"]
-    assert found.problems == ("linked/b.png is a link that leads out of the set; put a copy there.",)
+    (problem,) = found.problems
+    assert problem.startswith("linked/b.png is a link that leads out of the set")
 
 
 def test_an_unknown_set_is_answered_with_the_known_ones(curated):
@@ -209,3 +210,36 @@ def test_the_cache_survives_a_set_that_goes(curated):
     assert len(sets(curated.parent)) == 1
     os.rename(curated, curated.parent / "moved")
     assert [s.name for s in sets(curated.parent)] == ["moved"]
+
+
+def test_a_link_to_itself_is_a_problem_and_the_rest_is_there(tmp_path):
+    picture(tmp_path / "mine" / "1.png")
+    (tmp_path / "mine" / "loop").symlink_to("loop")
+    (tmp_path / "mine" / "lost.png").symlink_to("nothing.png")
+    (found,) = sets(tmp_path)
+    assert [item.id for item in found.items] == ["1"] and len(found.problems) == 2
+    assert "mine/loop is a link that leads out of the set, or nowhere" in found.problems[0]
+
+
+def test_a_set_that_cannot_be_read_hides_no_other(tmp_path, monkeypatch):
+    picture(tmp_path / "good" / "1.png")
+    picture(tmp_path / "locked" / "1.png")
+    scandir = os.scandir
+
+    def refuse(path):
+        if "locked" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    good, locked = sets(tmp_path)
+    assert len(good.items) == 1 and locked.items == ()
+    assert locked.problems == ("The folder locked cannot be read (Permission denied).",)
+
+
+def test_prompts_of_nothing_are_left_out(tmp_path):
+    picture(tmp_path / "mine" / "1.png")
+    picture(tmp_path / "classes" / "_" / "1.png")
+    describe(tmp_path / "mine", {"file_name": "1.png", "prompts": ["", " ", "a dog"]})
+    assert read(tmp_path / "mine").items[0].prompts == ("a dog",)
+    assert read(tmp_path / "classes").items[0].prompts == ()

@@ -41,9 +41,9 @@ def test_class_folders(tmp_path):
     save(tmp_path / f"{TENCH}_some_fish" / "a.png")
     save(tmp_path / "n99999999_unheard_of" / "c.png")
     items = {item.path.stem: item for item in open_set(str(tmp_path)).items}
-    assert items["a"].prompts == ("tench",) and items["a"].extra["class"] == 0
-    assert items["b"].prompts == ("goldfish",) and items["b"].extra["class"] == 1
-    assert items["c"].prompts == ("unheard of",) and "class" not in items["c"].extra
+    assert items["a"].prompts == ("tench",) and items["a"].imagenet == 0
+    assert items["b"].prompts == ("goldfish",) and items["b"].imagenet == 1
+    assert items["c"].prompts == ("unheard of",) and items["c"].imagenet is None
 
 
 def test_flat_validation_folder_with_the_devkits_own_numbers(tmp_path):
@@ -174,3 +174,11 @@ def test_other_folders_and_names(tmp_path):
 
 def test_an_object_with_nothing_has_no_mask():
     assert object_mask(ObjectBox("x"), (3, 3)) is None
+
+
+def test_coco_images_of_one_name_in_two_folders_stay_two(coco):
+    for n, image in enumerate(coco.content["images"]):
+        image["file_name"] = f"{n}/one.png"
+        save(coco.folder / "images" / f"{n}" / "one.png", (8, 6))
+    coco.file.write_text(json.dumps(coco.content))
+    assert [item.id for item in open_set(str(coco.folder)).items] == ["1/one", "0/one"]
