@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,7 +12,7 @@ from engine import images
 from engine.cli.common import add_model_arguments, check, report, request_arguments
 from engine.cli.protocol import add_protocol_arguments, protocol_of
 from engine.cli.write import file_names, npz, write
-from engine.curves import CurveRequest, arrays, check_classes, compute, figure, missing, table
+from engine.curves import CurveRequest, Curves, arrays, check_classes, compute, figure, missing, table
 from engine.models import load
 from engine.types import Progress, Request, SidelightError, Target
 
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             model = load(arguments.model, arguments.pretrained, arguments.device, bar.set_postfix_str)
         try:
             found = compute(request, progress=show, loaded=model)
-            for form, content in (("npz", npz(arrays(found))), ("csv", table(found)), ("png", figure(found))):
+            for form, content in _files(found):
                 write(arguments.out / f"{name}.curves.{form}", content)
         except SidelightError as error:
             problems.append((path, str(error)))
@@ -72,3 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
         bar.write(str(arguments.out / f"{name}.curves.npz"))
     bar.close()
     return report(problems)
+
+
+def _files(found: Curves) -> Iterator[tuple[str, bytes]]:
+    """Each file's suffix and content, made as it is asked for."""
+    yield "npz", npz(arrays(found))
+    yield "csv", table(found)
+    yield "png", figure(found)

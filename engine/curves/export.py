@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator
 from itertools import cycle
 
@@ -14,7 +15,8 @@ from engine.curves.types import CONTROLS, Curve, Curves
 from engine.specs import parse
 
 FORMATS = ("png", "svg", "pdf")
-DPI = 300
+DPI = 300  # of a figure that is not too large
+PIXEL_LIMIT, SIDE_LIMIT = 40_000_000, 60_000  # of the whole figure, and of its longer side
 # Of the methods: matplotlib's ten, but for its grey, which belongs to the controls.
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#bcbd22", "#17becf")
 GREY = ("0.35", "0.55", "0.7")  # of the controls
@@ -59,7 +61,8 @@ def table(curves: Curves) -> bytes:
 
 
 def figure(curves: Curves, form: str = "png") -> bytes:
-    """Deletion and insertion side by side, one row a prompt, controls in grey; PNG at 300 dpi, SVG or PDF."""
+    """Deletion and insertion side by side, one row a prompt, controls in grey; PNG at up to 300 dpi, SVG
+    or PDF."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -82,7 +85,8 @@ def figure(curves: Curves, form: str = "png") -> bytes:
     handles, labels = axes[0][0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside right upper", fontsize=7, frameon=False)
     file = io.BytesIO()
-    drawn.savefig(file, format=form, dpi=DPI)
+    wide, high = drawn.get_size_inches()
+    drawn.savefig(file, format=form, dpi=min(DPI, math.sqrt(PIXEL_LIMIT / (wide * high)), SIDE_LIMIT / high))
     return file.getvalue()
 
 

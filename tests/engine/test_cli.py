@@ -397,3 +397,23 @@ def test_a_reader_that_leaves_is_no_error():
     command = f"{sys.executable} -m engine methods --json | head -n 1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "[\n" and done.stderr == ""
+
+
+def test_a_name_too_long_to_be_written_does_not_stop_the_others(tiny, photo, tmp_path, capsys):
+    long = photo.with_name("é" * 126 + ".p")  # .npz is longer than a name may be
+    long.write_bytes(photo.read_bytes())
+    out = tmp_path / "out"
+    words = ["explain", str(long), str(photo), "-p", "a cat", "-m", "center", "--png", "--out", str(out)]
+    assert main([*words, *tiny]) == 1
+    assert "File name too long" in capsys.readouterr().err
+    assert (out / "photo.npz").is_file() and (out / "manifest.json").is_file()
+    assert not list(out.glob(".*.part"))
+
+
+def test_precompute_names_the_image_whose_prompt_cannot_be_meant(tiny, photo, capsys):
+    rows = [{"file_name": "photo.png", "prompts": ["\ud800"]}, {"file_name": "b.png", "prompts": ["a cat"]}]
+    photo.with_name("b.png").write_bytes(photo.read_bytes())
+    photo.with_name("metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert main(["precompute", str(photo.parent), "-m", "center", *tiny]) == 1
+    said = capsys.readouterr()
+    assert "photo: The text" in said.err and "1 map computed" in said.out
