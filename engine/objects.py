@@ -81,13 +81,23 @@ def _mask(box: ObjectBox) -> tuple[np.ndarray, str]:
     try:
         with Pillow.open(box.mask) as file:
             if box.label is None:
-                return np.asarray(file.convert("L")) > 127, box.mask.name
+                return _white(np.asarray(file.convert("L")), box.mask.name), box.mask.name
             colours = np.asarray(file.convert("RGB")).astype(np.int32)
     except (OSError, SyntaxError, UnidentifiedImageError, Pillow.DecompressionBombError) as error:
         raise SidelightError(f"The mask {box.mask.name} cannot be read; save it as PNG again.") from error
     labels = colours[..., 0] + 256 * colours[..., 1]
     own = labels == box.label
     return own if own.any() else (labels > 0) & (labels != UNJUDGED), box.mask.name
+
+
+def _white(values: np.ndarray, name: str) -> np.ndarray:
+    white = values > 127
+    if values.any() and not white.any():  # 0 and 1, most likely
+        raise SidelightError(
+            f"The mask {name} has no white pixel, its brightest is {values.max()} of 255; save its object as "
+            "255."
+        )
+    return white
 
 
 def _inside(bbox: tuple[float, float, float, float], size: tuple[int, int]) -> np.ndarray:

@@ -82,6 +82,9 @@ def test_masks_and_boxes_become_pixels(curated):
     assert object_mask(ObjectBox("nothing"), (12, 8)) is None
     with pytest.raises(SidelightError, match=r"a-0\.png is 12 x 8 pixels, but its image is 13 x 8"):
         object_mask(dog, (13, 8))
+    Pillow.fromarray(mask.astype(np.uint8)).save(dog.mask)
+    with pytest.raises(SidelightError, match=r"a-0\.png has no white pixel, its brightest is 1 of 255"):
+        object_mask(dog, (12, 8))
     dog.mask.write_bytes(b"no image")
     with pytest.raises(SidelightError, match=r"a-0\.png cannot be read"):
         object_mask(dog, (12, 8))
