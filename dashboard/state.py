@@ -25,6 +25,14 @@ ON_ITS_WAY = 5.0  # seconds that a new query may take to reach a busy browser
 Query = dict[str, list[str]]
 
 
+@dataclass
+class Held:
+    """Where a session keeps its state. It may be read where Streamlit knows of no session, too, as in the
+    thread that makes a download."""
+
+    state: State
+
+
 @dataclass(frozen=True)
 class _Seen:
     """The queries of a session, the last one written last, and when that was (seconds, monotonic)."""
@@ -45,13 +53,13 @@ class _Seen:
 def current() -> State:
     """The state of this session, from its link on the first run."""
     query = _query()
-    held: State | None = st.session_state.get(_HELD)
+    kept: Held | None = st.session_state.get(_HELD)
     seen: _Seen = st.session_state.get(_SEEN, _Seen())
-    if held is not None and query == seen.queries[-1]:
-        return held
+    if kept is not None and query == seen.queries[-1]:
+        return kept.state
     lost = not query or seen.stale(query, time.monotonic())
-    if held is not None and lost and not _went_back():
-        return _hold(held)
+    if kept is not None and lost and not _went_back():
+        return _hold(kept.state)
     state, st.session_state[_PROBLEMS] = links.from_query(query, gateway.session.vocabulary())
     st.session_state[_SEEN] = seen.then(query, time.monotonic())
     return _hold(state)
@@ -67,6 +75,12 @@ def open_json(text: str | bytes) -> State:
     """Take over a saved state; SidelightError where the file is none."""
     state, st.session_state[_PROBLEMS] = links.from_json(text, gateway.session.vocabulary())
     return _hold(state)
+
+
+def held() -> Held:
+    """The one place of this session's state, which every change reaches."""
+    current()  # there is none before the first
+    return st.session_state[_HELD]
 
 
 def problems() -> tuple[str, ...]:
@@ -86,7 +100,8 @@ def _went_back() -> bool:
 def _hold(state: State) -> State:
     query = links.to_query(state)
     seen = st.session_state.get(_SEEN, _Seen())
-    st.session_state[_HELD], st.session_state[_SEEN] = state, seen.then(query, time.monotonic())
+    st.session_state.setdefault(_HELD, Held(state)).state = state
+    st.session_state[_SEEN] = seen.then(query, time.monotonic())
     if _query() != query:
         st.query_params.from_dict(query)
     return state

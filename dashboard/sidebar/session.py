@@ -9,12 +9,12 @@ from engine.types import SidelightError
 
 
 def draw() -> None:
-    shown = state.current()
+    held = state.held()  # what changes in a part of a page does not draw the sidebar again
     with st.expander("Save or open a session"):
         st.caption("The address of this page is a link to what you see. A file also carries an upload.")
         st.download_button(
             "Save as JSON",
-            data=lambda: links.to_json(shown, gateway.uploads.read(shown.upload) if shown.upload else None),
+            data=lambda: _json(held.state),
             file_name="sidelight.json",
             mime="application/json",
             on_click="ignore",
@@ -23,6 +23,10 @@ def draw() -> None:
         turn = st.session_state.setdefault("files", 0)
         st.file_uploader("Open a saved session", key=f"file{turn}", on_change=_open, args=(f"file{turn}",))
         notes.show("session")
+
+
+def _json(shown: state.State) -> str:
+    return links.to_json(shown, gateway.uploads.read(shown.upload) if shown.upload else None)
 
 
 def _open(key: str) -> None:

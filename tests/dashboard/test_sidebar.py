@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from PIL import Image as Pillow
@@ -216,6 +217,24 @@ def test_a_session_file_brings_state_and_upload_back(opened, tmp_path):
     test.file_uploader(key="file0").upload("session.json", text.encode()).run()
     assert link(test) == {"upload": [digest], "prompts": ["a cat"], "resize": ["fit"]}
     assert gateway.uploads.read(digest) == data
+
+
+def saving_page():
+    from dashboard import state
+    from dashboard.sidebar import session
+
+    session.draw()
+    state.update(opacity=0.25)  # as a part of a page does, which does not draw the sidebar again
+
+
+def test_a_session_is_saved_as_it_is_when_the_file_is_made(standin, monkeypatch):
+    asked = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, **how: asked.update({label: data}))
+    test = AppTest.from_function(saving_page, default_timeout=PATIENCE).run()
+    assert not test.exception
+    with ThreadPoolExecutor(1) as thread:  # Streamlit makes the file where it knows of no session
+        text = thread.submit(asked["Save as JSON"]).result()
+    assert json.loads(text)["state"]["opacity"] == 0.25
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", b"\xff", json.dumps({"sidelight": 9, "state": {}}).encode()])
