@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import fields, gateway, notes, state
+from dashboard.text import plain
 from engine.types import SidelightError
 
 BUNDLED = state.State.model
@@ -60,6 +61,9 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
             else "A tag of open_clip, or a file in data/models.",
             on_change=lambda: _weighed(st.session_state[field].strip(), model, weights, asked),
         )
+    if asked != name:
+        meanwhile = f"{name} is still used" if name else "there is no second model yet"
+        st.caption(f":material/info: {plain(f'{asked} needs weights, a tag or a file; {meanwhile}.')}")
     notes.show(model)
 
 
@@ -67,8 +71,6 @@ def _asked(asked: str, model: str, weights: str) -> None:
     st.session_state[f"asked {model}"] = asked
     if asked in (BUNDLED, NONE):
         state.update(**{model: asked, weights: ""})
-    else:
-        notes.say(model, f"{asked} needs weights: give a tag or a file.")
 
 
 def _weighed(chosen: str, model: str, weights: str, asked: str) -> None:

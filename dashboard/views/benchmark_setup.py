@@ -104,13 +104,15 @@ def _start(shown: state.State) -> None:
         row.warning(plain(str(error)))
         return
     passes = f"{float(f'{cost.passes:.2g}'):,.0f}"
+    model = f"{asked.model} {asked.pretrained or ''}".strip()
     lasts = f"about {text.duration(cost.seconds)}" if cost.seconds else "a time that is known once it runs"
     if gateway.run_cost.is_measuring(asked):
         lasts = "measuring how long"
         _until_measured(asked)
     row.markdown(
         f"{text.count(cost.images, 'image')}, {text.count(len(asked.specs), 'method')} and "
-        f"{len(gateway.benchmark.controls())} controls: **{lasts}**, some {passes} passes of the model."
+        f"{len(gateway.benchmark.controls())} controls: **{lasts}**, some {passes} passes of the model "
+        f"**{plain(model)}**."
     )
     there = gateway.runs.exists(id)
     whole = there and gateway.runs.is_whole(gateway.runs.status(id))

@@ -112,6 +112,7 @@ def test_a_new_run_says_what_it_costs_and_leaves_its_results(opened, measured):
     test = opened("benchmark", **ASKED)
     assert not test.exception
     assert re.search(r"3 images, 2 methods and 3 controls: \*\*about \d+ \w+\*\*", written(test))
+    assert "passes of the model **bundled**." in written(test)
     pressed(test, "Start").click()
     test.run()
     id = run_of(test)

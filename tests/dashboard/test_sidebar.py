@@ -140,14 +140,26 @@ def test_a_model_is_taken_once_it_has_weights(opened):
     test = opened("compare")
     field(test.selectbox, "Model").set_value("ViT-B-16").run()
     assert "model" not in link(test)
-    assert "ViT-B-16 needs weights" in written(test)
+    waiting = "ViT-B-16 needs weights, a tag or a file; bundled is still used."
+    assert waiting in written(test)
+    button(test, "Next").click().run()
+    assert field(test.selectbox, "Model").value == "ViT-B-16" and waiting in written(test)
     field(test.text_input, "Weights").set_value("nowhere").run()
     assert "model" not in link(test)
     assert "nowhere" in written(test)
     field(test.text_input, "Weights").set_value("openai").run()
     assert (link(test)["model"], link(test)["pretrained"]) == (["ViT-B-16"], ["openai"])
+    assert "needs weights" not in written(test)
     field(test.selectbox, "Model").set_value("bundled").run()
     assert "model" not in link(test) and "pretrained" not in link(test)
+
+
+def test_a_second_model_without_weights_is_said_to_be_none_yet(opened):
+    test = opened("compare")
+    field(test.selectbox, "Compare with").set_value("ViT-B-16").run()
+    button(test, "Next").click().run()
+    assert "second_model" not in link(test)
+    assert "ViT-B-16 needs weights, a tag or a file; there is no second model yet." in written(test)
 
 
 def test_nothing_typed_as_a_model_becomes_a_path(tmp_path, monkeypatch):
