@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 
 WORD_JOINER = "\u2060"  # invisible; Streamlit makes links of addresses, even where all marks are escaped
 
@@ -16,3 +17,21 @@ def plain(text: str) -> str:
 def shortened(text: str, most: int = 60) -> str:
     """At most `most` characters, the cut marked."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def labels(options: Iterable[str], most: int, named: Callable[[str], str] = str) -> dict[str, str]:
+    """A label for each option, its name at most `most` characters long, with a number where it repeats.
+
+    Streamlit knows an option by its label alone, so with equal ones another would be chosen.
+    """
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for option in dict.fromkeys(options):
+        short = label = shortened(named(option), most)
+        number = 1
+        while label in taken:
+            number += 1
+            label = f"{short} ({number})"
+        taken.add(label)
+        found[option] = label
+    return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import fields, gateway, links, state
-from dashboard.text import plain, shortened
+from dashboard.text import labels, plain, shortened
 
 CHIPS = 12  # of the image's own prompts
 MOST_WORDS = 8  # named in a caution
@@ -26,12 +26,13 @@ def draw() -> None:
     if own:
         chips = list(dict.fromkeys(own))[:CHIPS]
         on = [prompt for prompt in used if prompt in chips]
+        named = labels(chips, 40)
         st.pills(
             "Prompts of this image",
             chips,
             default=on,
             selection_mode="multi",
-            format_func=lambda chip: plain(shortened(chip, 40)),
+            format_func=lambda chip: plain(named[chip]),
             label_visibility="collapsed",
             **fields.bound("chips", on, lambda chosen: _toggle(chosen, chips)),
         )

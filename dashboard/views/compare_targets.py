@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import fields, gateway, links, state
 from dashboard.sidebar import prompts
-from dashboard.text import shortened
+from dashboard.text import labels, shortened
 
 READINGS = {"texts": "As texts", "templates": "In templates", "choices": "As choices"}
 READING_HELP = (
@@ -107,7 +107,7 @@ def _like(shown: state.State) -> None:
         "Like an image",
         there,
         default=chosen,
-        format_func=lambda name: shortened(name, 40),
+        format_func=labels(there, 40).get,
         width=180,
         placeholder="Of the set",
         help="Adds a row that explains the cosine of the image with another image of the set: what the two "

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import faults, fields, gateway, links, progress, state
 from dashboard.components.curves import VIEW, curves
 from dashboard.components.curves.bump import bump
-from dashboard.text import plain, shortened
+from dashboard.text import labels, plain
 from dashboard.views import curves_parts, curves_protocol, curves_take
 from dashboard.views.curves_parts import Parts
 from engine.types import SidelightError
@@ -48,13 +48,14 @@ def page() -> None:
 
 def _head(shown: state.State) -> DeltaGenerator:
     """The prompt, and beside it a place for what can be taken away."""
+    prompts = gateway.prompts.prompts(shown)
     with st.container(horizontal=True, vertical_alignment="bottom", key="curves_head"):
         curves_protocol.choice(
             "Prompt",
             "target",
-            list(gateway.prompts.prompts(shown)),
+            list(prompts),
             curves_parts.prompt_of(shown),
-            lambda text: shortened(text, 120),
+            labels(prompts, 120).get,
         )
         return st.container(horizontal=True, width="content")
 

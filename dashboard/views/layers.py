@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
 from dashboard import faults, fields, gateway, links, progress, state
 from dashboard.components.layers import VIEW, Panel, layers
-from dashboard.text import plain, shortened
+from dashboard.text import labels, plain
 from dashboard.views import layers_panels
 from dashboard.views.layers_panels import SECOND_MODEL
 
@@ -36,19 +36,20 @@ def _choices(shown: state.State) -> None:
         **fields.bound("tower", shown.tower, lambda tower: state.update(tower=tower, source="", layer=0)),
     )
     targets, chosen = layers_panels.targets(shown), layers_panels.explained(shown)
-    _choice("Explained", "target", targets, chosen)
+    named = labels(("", SECOND_MODEL, *targets), 80, _named)  # of both lists, so that no label changes
+    _choice("Explained", "target", targets, chosen, named)
     others = ["", *(name for name in targets if name != chosen)]
     if shown.second_model:
         others.insert(1, SECOND_MODEL)
-    _choice("Beside it", "beside", others, layers_panels.beside(shown))
+    _choice("Beside it", "beside", others, layers_panels.beside(shown), named)
 
 
-def _choice(label: str, field: str, options: Sequence[str], chosen: str) -> None:
+def _choice(label: str, field: str, options: Sequence[str], chosen: str, named: Mapping[str, str]) -> None:
     st.selectbox(
         label,
         options,
         index=options.index(chosen),
-        format_func=_named,
+        format_func=named.get,
         **fields.bound(field, chosen, lambda name: state.update(**{field: name})),
     )
 
@@ -58,7 +59,7 @@ def _named(name: str) -> str:
         return f"Second model: {state.current().second_model}"
     if name.startswith("image:") and name not in gateway.prompts.prompts(state.current()):
         return f"Image {name.removeprefix('image:')}"
-    return shortened(name, 80) or "Nothing"
+    return name or "Nothing"
 
 
 @st.fragment

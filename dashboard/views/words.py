@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import fields, gateway, links, progress, state
 from dashboard.components.grid import DISPLAY, Column, grid
 from dashboard.components.words import CHOICE, Rank, words
-from dashboard.text import plain, shortened
+from dashboard.text import labels, plain, shortened
 from dashboard.views import compare_rows, words_maps, words_parts, words_take
 from dashboard.views.words_parts import MOST_WORDS, Parts, named
 
@@ -40,7 +40,7 @@ def page() -> None:
 def _choices(shown: state.State, found: Parts) -> None:
     prompts = gateway.prompts.prompts(shown)
     _choice(
-        "Prompt", "target", list(prompts), words_parts.prompt_of(shown), lambda p: shortened(p, 80), words=""
+        "Prompt", "target", list(prompts), words_parts.prompt_of(shown), labels(prompts, 80).get, words=""
     )
     known = gateway.words.weighing_methods()
     specs = list(dict.fromkeys((*known, shown.text_method)))

@@ -31,6 +31,7 @@ BUNDLED = ModelInfo(
     known_words=frozenset(("a", "dog", "cat", "tree", "red")),
 )
 PATIENCE = 120  # seconds; the first run imports much, on a machine that may be busy
+ALIKE = ("a dog " * 30 + "and a cat", "a dog " * 30 + "and a tree")  # prompts that are one when shortened
 SCRIPT = """
 from dashboard import frame
 from dashboard.views import {name}

@@ -405,6 +405,15 @@ def test_another_image_is_a_target_unless_it_is_the_one_looked_at(standin):
     assert gateway.collection.other_images(State(upload="a" * 64)) == ("s0", "s1", "s2")
 
 
+def test_one_of_two_images_whose_names_begin_alike_is_chosen(opened, monkeypatch):
+    names = ("x" * 50 + "1", "x" * 50 + "2")
+    monkeypatch.setattr(gateway.collection, "other_images", lambda shown: names)
+    monkeypatch.setattr(gateway.targets, "like", lambda shown: {})
+    app = opened("compare")
+    field(app.multiselect, "Like an image").set_value([names[1]]).run()
+    assert not app.exception and app.query_params["like"] == names[1]
+
+
 def waiting_page():
     import streamlit as st
 

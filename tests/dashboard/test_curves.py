@@ -27,7 +27,7 @@ from engine.curves import KINDS, PRESETS, Curve, Curves, Protocol, perturbed
 from engine.curves.pictures import as_picture, ground
 from engine.jobs import of_maps
 from engine.types import Failure, Image, ModelInfo, Preprocess, Request, SidelightError, Target
-from tests.dashboard.conftest import BUNDLED, Job
+from tests.dashboard.conftest import ALIKE, BUNDLED, Job
 
 COMPONENTS = Path(view.__file__).resolve().parents[1] / "components"
 SPECS = ("grad_eclip", "game", "random", "center", "edges")
@@ -392,3 +392,11 @@ def test_of_a_large_picture_every_other_pixel_is_sent():
     start = 8 + struct.unpack("<I", data[4:8])[0] + place["at"]
     ranks = np.frombuffer(data, place["type"], np.prod(place["shape"]), start).reshape(place["shape"])
     np.testing.assert_array_equal(ranks, found.curves[0].ranks[::2, ::2])
+
+
+def test_one_of_two_prompts_that_begin_alike_is_chosen(opened, asked):
+    test = opened("curves", prompts=list(ALIKE), target=[ALIKE[1]])
+    box = next(box for box in test.selectbox if box.label == "Prompt")
+    assert box.value == ALIKE[1]
+    box.set_value(ALIKE[0]).run()
+    assert not test.exception and test.query_params["target"] == ALIKE[0]

@@ -16,7 +16,7 @@ from dashboard.components.packing import MAGIC
 from dashboard.views import layers_panels
 from engine.layers import QUANTITIES, SHARES, Rows, Summary, encode
 from engine.types import SidelightError, Target, Unsupported
-from tests.dashboard.conftest import Job
+from tests.dashboard.conftest import ALIKE, Job
 
 DEPTH, HEADS, TOKENS = 3, 2, 5
 CONTENT = np.array([False, True, True, True, True])
@@ -196,3 +196,11 @@ def test_one_queue_answers_both_kinds_of_request(monkeypatch):
 def test_an_unknown_set_is_one_sentence(standin):
     with pytest.raises(SidelightError):
         layers_panels.panels(State(image_set="nowhere"))
+
+
+def test_one_of_two_prompts_that_begin_alike_is_chosen(opened, asked):
+    test = opened("layers", prompts=list(ALIKE), target=[ALIKE[1]])
+    box = next(box for box in test.selectbox if box.label == "Explained")
+    assert box.value == ALIKE[1]
+    box.set_value(ALIKE[0]).run()
+    assert not test.exception and test.query_params["target"] == ALIKE[0]

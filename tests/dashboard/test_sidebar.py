@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import gateway, links, state
 from engine import catalog
 from engine.types import SidelightError
-from tests.dashboard.conftest import PATIENCE
+from tests.dashboard.conftest import ALIKE, PATIENCE
 
 
 def png(size=(30, 20), colour="yellow") -> bytes:
@@ -98,6 +98,13 @@ def test_chips_add_and_remove_prompts(opened):
     field(test.selectbox, "Add a concept").set_value("a dog").run()
     assert link(test)["prompts"] == ["a cat", "a red wall", "a dog"]
     assert field(test.selectbox, "Add a concept").value is None
+
+
+def test_one_of_two_chips_that_begin_alike_is_chosen(opened, monkeypatch):
+    monkeypatch.setattr(gateway.prompts, "own_prompts", lambda shown: ALIKE)
+    test = opened("compare", prompts=["a cat"])
+    field(test.pills, "Prompts of this image").set_value([ALIKE[0]]).run()
+    assert link(test)["prompts"] == ["a cat", ALIKE[0]]
 
 
 @pytest.mark.parametrize("text", ["🦄 مرحبا", "<script>alert(1)</script>", "../../x", "a\0b", "x" * 10_000])

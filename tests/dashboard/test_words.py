@@ -15,7 +15,7 @@ from dashboard.choices import State
 from dashboard.text import plain
 from dashboard.views import words_maps, words_parts, words_take
 from engine.types import Explanation, Failure, Map, Target
-from tests.dashboard.conftest import BUNDLED, Job
+from tests.dashboard.conftest import ALIKE, BUNDLED, Job
 
 PROMPT = "a <b>red</b> dog"
 WORDS = ["a", "<", "b", ">", "red", "</", "b", ">", "dog"]
@@ -226,3 +226,11 @@ def test_cloud_weights_leave_case_aside(engine):
     found = words_parts.parts(replace(SHOWN, prompts=("Dog dog 猫",)))
     assert words_take.cloud_weights(found, found.measures[0]) == [("dog", 1.0), ("dog", -2.0), ("猫", 3.0)]
     assert words_take.drawable([("dog", 1.0)]) and not words_take.drawable([("猫", 1.0), ("dog", 0.0)])
+
+
+def test_one_of_two_prompts_that_begin_alike_is_chosen(opened, engine):
+    test = opened("words", prompts=list(ALIKE), target=[ALIKE[1]])
+    box = next(box for box in test.selectbox if box.label == "Prompt")
+    assert box.value == ALIKE[1]
+    box.set_value(ALIKE[0]).run()
+    assert not test.exception and test.query_params["target"] == ALIKE[0]
