@@ -76,7 +76,8 @@ def _wall(looked: View, here: Mapping[str, Item], rows: Sequence[Row], label: st
 
 
 def _open(looked: View, row: Row) -> None:
-    """Compare, with the image, its prompt, and the method before the others that are chosen."""
+    """Compare, with the image, its prompt as the run read it, and the method before the others that are
+    chosen."""
     asked = looked.found.request
     others = [spec for spec in state.current().methods if spec != looked.method]
     state.update(
@@ -84,6 +85,9 @@ def _open(looked: View, row: Row) -> None:
         image=row.image,
         upload="",
         prompts=(row.target.removesuffix(TEMPLATES),),
+        reading="templates" if row.target.endswith(TEMPLATES) else "texts",
+        minus="",
+        rows="prompts",
         methods=(looked.method, *others),
         model=asked.model,
         pretrained=asked.pretrained or "",

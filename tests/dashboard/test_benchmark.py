@@ -28,7 +28,7 @@ from engine import datasets
 from engine.curves import Protocol
 from engine.runs import Measured, Row
 from engine.runs.subject import specs_of
-from engine.types import SidelightError
+from engine.types import SidelightError, Target
 from tests.dashboard.conftest import BUNDLED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -278,7 +278,10 @@ def test_an_image_opens_on_the_compare_page(measured, monkeypatch):
     benchmark_images._open(looked, rows[1])
     assert taken["page"] == "compare"
     assert (taken["image_set"], taken["image"], taken["prompts"]) == ("scenes", "s2", ("a tree",))
+    assert (taken["reading"], taken["minus"], taken["rows"]) == ("texts", "", "prompts")
     assert taken["methods"] == ("random", "grad_eclip", "game")
+    benchmark_images._open(looked, replace(rows[1], target=Target("tree", "ensemble").label))
+    assert (taken["prompts"], taken["reading"]) == (("tree",), "templates")
 
 
 def test_charts_say_what_they_show(measured):
