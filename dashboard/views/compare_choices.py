@@ -29,6 +29,7 @@ def draw(found: Ranking) -> None:
                 mean[name],
                 tuple(one[name] for one in found.found) if several else (),
                 drawn=name in drawn,
+                picked=name in found.picked,
                 fixed=name in fixed,
             )
             for name in names

@@ -266,6 +266,10 @@ def test_a_list_is_ranked_for_several_images_as_text(drawn):
     ranking = page.locator(".sidelight-ranking")
     expect(ranking.get_by_role("columnheader")).to_have_count(9)  # the mean and eight images
     expect(ranking).to_contain_text("<img src=x onerror=alert(1)>")
+    pressed = ranking.locator("button[aria-pressed=true]")
+    expect(pressed).to_have_count(0)  # the maps are those of each image's first, and a click adds
+    ranking.get_by_role("button", name="a dog").click()
+    expect(pressed).to_have_text("a dog")
 
 
 @pytest.mark.parametrize("signed", [False, True])

@@ -16,7 +16,7 @@ import pytest
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.testing.v1 import AppTest
 
-from dashboard import gateway
+from dashboard import gateway, links
 from dashboard.choices import State
 from dashboard.components import grid
 from dashboard.views import compare_agreement, compare_ranking, compare_rows, compare_take
@@ -389,6 +389,19 @@ def test_page_ranks_a_list_of_ones_own(stand_in):
     assert not app.exception
     assert any("among 3 choices" in caption.value for caption in app.caption)
     assert "printf '%s\\n' 'a fox' 'a cat' 'a tree' > classes.txt" in app.code[0].value
+
+
+@pytest.mark.parametrize("picked", [(), ("a bus",)])
+def test_page_tells_picked_choices_from_the_first_of_each_image(stand_in, monkeypatch, picked):
+    monkeypatch.setattr(compare_ranking, "images", lambda shown: (shown, shown))
+    app = AppTest.from_function(page, default_timeout=60)
+    for name, values in links.to_query(replace(CHOICES, rows="images", picked=picked)).items():
+        app.query_params[name] = values
+    app.run()
+    sent = [json.loads(e.proto.json) for e in app.main if e.type == "bidi_component" and e.proto.json]
+    choices = next(data["choices"] for data in sent if "choices" in data)
+    assert [choice["name"] for choice in choices if choice["drawn"]] == list(picked or ["a cat"])
+    assert [choice["name"] for choice in choices if choice["picked"]] == list(picked)
 
 
 def test_page_takes_a_text_less(stand_in):

@@ -23,12 +23,14 @@ _component = st.components.v2.component(
 @dataclass(frozen=True)
 class Choice:
     """A choice. share: its probability, or the mean of them, 0 to 1; shares: by image, where there are
-    several. drawn: whether it has a row of maps; fixed: whether it has one whatever is chosen."""
+    several. drawn: whether it has a row of maps; picked: whether it was clicked for it; fixed: whether it has
+    one whatever is chosen."""
 
     name: str
     share: float
     shares: tuple[float, ...] = ()
     drawn: bool = False
+    picked: bool = False
     fixed: bool = False
 
 

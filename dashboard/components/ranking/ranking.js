@@ -20,8 +20,8 @@ function nameOf(choice, choose) {
   if (choice.fixed) {
     return part("span", { class: "fixed", title: `${choice.name}: one of the first, which always have maps` }, name);
   }
-  const press = part("button", { type: "button", class: "toggle", "aria-pressed": String(choice.drawn), "data-choice": choice.name,
-    title: `${choice.name}: ${choice.drawn ? "take its maps away" : "show its maps"}` }, name);
+  const press = part("button", { type: "button", class: "toggle", "aria-pressed": String(choice.picked), "data-choice": choice.name,
+    title: `${choice.name}: ${choice.picked ? "take its maps away" : "show its maps"}` }, name);
   press.addEventListener("click", () => choose(choice.name));
   return press;
 }
