@@ -60,7 +60,6 @@ def _ranked(shown: state.State, ranked: Ranking) -> None:
 def _drawn(found: Sequence[Line]) -> None:
     progress.panel(next((line.job for line in reversed(found) if line.job is not None), None))
     _maps(found)
-    _agreement(found)
 
 
 def _choices(shown: state.State) -> None:
@@ -95,7 +94,8 @@ def _said(shown: state.State) -> None:
 @st.fragment
 @faults.told()
 def _maps(found: Sequence[Line]) -> None:
-    """The grid. What is changed in its toolbar comes back here, not to the whole page."""
+    """The grid, and the agreement, whose map of a difference is drawn as the grid is. What is changed in the
+    grid's toolbar comes back here, not to the whole page."""
     shown = state.current()
     pictures, rows = compare_rows.pictures(found)
     grid(
@@ -110,6 +110,7 @@ def _maps(found: Sequence[Line]) -> None:
     with st.container(horizontal=True, key="compare_foot"):
         st.caption(plain(COMPARABLE), width="stretch")
         compare_take.draw(shown, found)
+    _agreement(found)
 
 
 def _display(told: dict) -> None:
@@ -121,6 +122,7 @@ def _display(told: dict) -> None:
 @st.fragment
 @faults.told()
 def _agreement(found: Sequence[Line]) -> None:
+    """How far the methods agree. A pair that is chosen comes back here, and leaves the grid alone."""
     specs, rank, overlap = compare_agreement.agreement(found)
     if len(specs) < 2:
         return

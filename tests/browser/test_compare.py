@@ -211,6 +211,13 @@ def test_a_cell_of_the_agreement_opens_the_difference_map(drawn):
     page.locator('.sidelight-matrix button[data-pair="1,0"]').click()
     expect(page.get_by_text("Difference of ranks")).to_be_visible()
     expect(maps(page)).to_have_count(6)
+    difference, before = page.locator(".sidelight-grid").last, pixels(page, 4)
+    painted = difference.get_attribute("data-painted")
+    page.get_by_role("button", name="Smooth", exact=True).click()
+    expect(difference).not_to_have_attribute("data-painted", painted)  # it follows the toolbar of the grid
+    assert changed(before, pixels(page, 4)) > 0.01
+    page.locator('.sidelight-matrix button[data-pair="1,0"]').click()
+    expect(maps(page)).to_have_count(4)
 
 
 def test_figure_and_maps_can_be_taken_away(drawn, tmp_path):
