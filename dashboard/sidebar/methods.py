@@ -86,7 +86,7 @@ def _parameters(known: Any) -> None:
         st.warning(plain(str(error)))
         return
     st.code(spec, language="python", wrap_lines=True)
-    st.button("Add to the grid", on_click=_add, args=(spec,), type="primary")
+    st.button("Add to the grid", on_click=_add, args=(spec,))
 
 
 def _widget(method: Method, parameter: Parameter) -> Any:

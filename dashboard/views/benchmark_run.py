@@ -59,7 +59,7 @@ def _head(id: str, there: bool) -> None:
         )
         with row, st.popover("Remove", icon=":material/delete:"):
             st.markdown("The run and its results leave this server.")
-            st.button("Remove this run", on_click=_remove, args=(id,), type="primary")
+            st.button("Remove this run", on_click=_remove, args=(id,))
     else:
         row.markdown("#### A new run", width="stretch")
     row.button("All runs", icon=":material/arrow_back:", on_click=_leave)

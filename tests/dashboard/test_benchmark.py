@@ -339,6 +339,16 @@ def test_a_run_can_be_removed_but_not_while_it_is_under_way(measured):
     assert not gateway.runs.exists(id) and gateway.runs.listed() == ()
 
 
+def test_a_run_is_removed_from_its_page_and_the_list_comes_back(opened, measured):
+    id = a_run()
+    test = opened("benchmark", run=[id], **ASKED)
+    button = pressed(test, "Remove this run")
+    assert button.proto.type == "secondary"  # a popover would show it white on bright
+    button.click().run()
+    assert not test.exception and "run" not in test.query_params
+    assert not gateway.runs.exists(id)
+
+
 def test_a_path_is_made_of_an_id_alone():
     with pytest.raises(ValueError):
         gateway.runs.folder("../elsewhere")

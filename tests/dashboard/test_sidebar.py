@@ -131,6 +131,9 @@ def test_parameters_of_the_registry_become_widgets(opened):
     test.selectbox(key="parameters_of").set_value("grad_eclip").run()
     assert [n.label for n in test.number_input] == ["layers"]
     test.number_input(key="parameter grad_eclip layers").set_value(3).run()
+    assert (
+        button(test, "Add to the grid").proto.type == "secondary"
+    )  # a popover would show it white on bright
     button(test, "Add to the grid").click().run()
     assert link(test)["methods"] == ["game", "grad_eclip(layers=3)"]
 
