@@ -88,6 +88,7 @@ def _open(looked: View, row: Row) -> None:
         reading="templates" if row.target.endswith(TEMPLATES) else "texts",
         minus="",
         rows="prompts",
+        sign=state.State.sign,
         methods=(looked.method, *others),
         model=asked.model,
         pretrained=asked.pretrained or "",

@@ -279,6 +279,7 @@ def test_an_image_opens_on_the_compare_page(measured, monkeypatch):
     assert taken["page"] == "compare"
     assert (taken["image_set"], taken["image"], taken["prompts"]) == ("scenes", "s2", ("a tree",))
     assert (taken["reading"], taken["minus"], taken["rows"]) == ("texts", "", "prompts")
+    assert taken["sign"] == "default"
     assert taken["methods"] == ("random", "grad_eclip", "game")
     benchmark_images._open(looked, replace(rows[1], target=Target("tree", "ensemble").label))
     assert (taken["prompts"], taken["reading"]) == (("tree",), "templates")
