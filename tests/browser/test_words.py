@@ -128,6 +128,31 @@ def test_a_region_ranks_the_words(drawn):
     expect(ranks).to_have_count(0)
 
 
+def test_a_region_is_read_on_the_grid_that_is_there_and_stays_as_it_was_written(visit):
+    page = visit("/words?methods=game&image_set=photos&image=cat&prompts=a+cat&region=5,1-99")
+    ranking = page.locator(".ranking")
+    expect(ranking.locator(".rank")).to_have_count(1 + 2)
+    expect(ranking).to_contain_text("which is 7.1 % of the patches")  # one row of 14
+    page.get_by_text("Fit", exact=True).click()
+    expect(ranking).to_contain_text("which is 9.1 % of the patches")  # one row of 11
+    expect(ranking.locator(".rank")).to_have_count(1 + 2)
+    words(page, "alone").nth(1).click()
+    page.wait_for_url(re.compile("words=2"))
+    assert query(page, "region") == "5,1-99"
+
+
+def test_a_region_stays_while_no_map_shows_it(visit):
+    refused = "m2ib(layer=9)"  # the model has six layers
+    page = visit(f"{PAGE}&methods={refused}&word_method={refused}&region=8,8-11")
+    expect(page.locator(".large")).to_contain_text("layer=9 is not there")
+    expect(words(page, "alone")).to_have_count(len(WORDS))
+    words(page, "alone").nth(2).click()
+    page.wait_for_url(re.compile("words=3"))
+    assert query(page, "region") == "8,8-11"
+    page.get_by_role("button", name="Clear region").click()
+    page.wait_for_url(lambda url: "region" not in url)
+
+
 def test_patches_by_keyboard(drawn):
     page = drawn()
     large(page).focus()

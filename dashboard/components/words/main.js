@@ -16,14 +16,15 @@ function mount(parent) {
   const root = parent.querySelector(".sidelight-words");
   const part = (name) => root.querySelector(`.${name}`);
   const app = { root, measures: part("measures"), status: part("status"), large: part("large"), ranking: part("ranking"),
-    pictures: new Map(), revision: 0, span: null, pointed: null, focus: 0, chosen: new Set(), cursor: null, expanded: false, frame: 0 };
+    pictures: new Map(), revision: 0, span: null, pointed: null, focus: 0, cursor: null, expanded: false, frame: 0 };
   app.take = (span, focus) => {
     app.span = span;
     if (Number.isInteger(focus)) app.focus = focus;
     choose(app);
   };
-  app.region = (chosen) => {
-    app.chosen = chosen;
+  app.region = (text) => {
+    app.regionText = text;
+    readRegion(app);
     choose(app);
   };
   listenWords(app, app.measures, app.take);
@@ -44,16 +45,18 @@ function update(app, data) {
     const values = numbers.slice(fact.offset, fact.offset + fact.shape[0] * fact.shape[1]);
     return { ...fact, row, column: 0, label, picture, values, ranks: ranksOf(values) };
   });
-  app.shape = app.maps.find((tile) => tile.values)?.shape ?? [1, 1];
   if (data.revision !== app.revision) {
-    Object.assign(app, { revision: data.revision, span: spanNamed(data.choice.words), region_text: data.choice.region });
+    Object.assign(app, { revision: data.revision, span: spanNamed(data.choice.words), regionText: data.choice.region });
   }
-  if (app.region_text !== undefined && app.maps.some((tile) => tile.values)) {
-    app.chosen = patchesNamed(app.region_text, app.shape);
-    app.region_text = undefined;
-  }
+  readRegion(app);
   app.focus = clamp(app.focus, 0, Math.max(data.words.length - 1, 0));
   layOut(app);
+}
+
+// The region is kept as text: which patches it names depends on the grid, and no map may be here to tell it.
+function readRegion(app) {
+  const shape = app.maps.find((tile) => tile.values)?.shape;
+  app.chosen = shape ? patchesNamed(app.regionText, shape) : null;
 }
 
 function pictureOf(app, picture) {
@@ -108,7 +111,8 @@ function drawMap(app) {
   const detail = [columns[0].label, columns[0].detail].filter(Boolean).join(" ");
   app.large.replaceChildren(make("header", {}, make("h4", { dir: "auto" }, titleOf(app)), make("span", { class: "soft" }, detail)), figure);
   if (tile.values) {
-    listenRegion(tile, { chosen: () => app.chosen, cursor: () => app.cursor, take: app.region,
+    listenRegion(tile, { chosen: () => app.chosen, cursor: () => app.cursor,
+      take: (chosen) => app.region(patchesText(chosen, tile.shape)),
       draft: (chosen) => { app.chosen = chosen; repaint(app); },
       move: (cursor) => { app.cursor = cursor; pointPatch(app, cursor); repaint(app); },
       point: (patch) => pointPatch(app, patch) });
@@ -139,7 +143,7 @@ function pointPatch(app, patch) {
 // After a selection: at once here, and the page is told.
 function choose(app) {
   drawMap(app);
-  app.tell({ words: nameOf(app.span), region: patchesText(app.chosen, app.shape) });
+  app.tell({ words: nameOf(app.span), region: app.regionText });
 }
 
 function repaint(app) {

@@ -1,10 +1,11 @@
 // The large map, the patches that are chosen on it, and the words whose maps hold them.
 
-// 'row,from-to;...' from 1, as a set of patch numbers; and back.
+// 'row,from-to;...' from 1, as a set of patch numbers without those outside of the grid; and back.
 function patchesNamed(text, [rows, columns]) {
   const chosen = new Set();
-  for (const [, row, first, last] of text.matchAll(/(\d+),(\d+)-(\d+)/g)) {
-    for (let column = Number(first); column <= Math.min(Number(last), columns) && row >= 1 && row <= rows; column++) {
+  for (const [, row, first, last] of text.matchAll(/(\d{1,4}),(\d{1,4})-(\d{1,4})/g)) {
+    if (row < 1 || row > rows || first < 1) continue;
+    for (let column = Number(first); column <= Math.min(Number(last), columns); column++) {
       chosen.add((row - 1) * columns + column - 1);
     }
   }
@@ -65,7 +66,7 @@ function listenRegion(tile, actions) {
   canvas.addEventListener("pointerdown", (event) => {
     const patch = at(event);
     if (event.button !== 0 || !patch) return;
-    from = { patch, moved: false, added: event.shiftKey ? actions.chosen() : [] };
+    from = { patch, moved: false, held: actions.chosen(), added: event.shiftKey ? actions.chosen() : [] };
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -82,7 +83,10 @@ function listenRegion(tile, actions) {
     if (from) actions.take(from.moved ? from.box : toggled(from.patch));
     from = null;
   });
-  canvas.addEventListener("pointercancel", () => { from = null; actions.draft(actions.chosen()); });
+  canvas.addEventListener("pointercancel", () => { // a finger that scrolls after all
+    if (from) actions.draft(from.held);
+    from = null;
+  });
   canvas.addEventListener("pointerleave", () => actions.point(null));
   canvas.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -102,15 +106,15 @@ function listenRegion(tile, actions) {
 }
 
 function rankingOf(app) {
-  const { ranking, area } = app.data;
+  const { ranking, area, answers } = app.data;
   const head = make("header", {}, make("h4", {}, "Words that hold the region"),
-    app.chosen.size ? make("button", { type: "button", class: "expand", "data-name": "clear", onclick: () => app.region(new Set()) }, "Clear region") : null);
-  if (!app.chosen.size) {
+    app.regionText ? make("button", { type: "button", class: "expand", "data-name": "clear", onclick: () => app.region("") }, "Clear region") : null);
+  const lost = !ranking.length && app.maps.every((tile) => tile.state === "quiet"); // no map will come
+  if (!app.regionText || app.chosen?.size === 0 || lost) {
     return [head, make("p", { class: "soft" }, "Drag a box over the map or click patches: words are ranked by the share of their map that lies inside. " +
       "With the keyboard, arrows move, space chooses, Shift adds.")];
   }
-  const named = patchesText(app.chosen, app.shape) === app.data.answers.region;
-  if (!ranking.length || !named) return [head, make("div", { class: "track" }, make("div", { class: "moving" }))];
+  if (!ranking.length || answers.region !== app.regionText) return [head, make("div", { class: "track" }, make("div", { class: "moving" }))];
   const top = Math.max(area, ...ranking.map((rank) => rank.share ?? 0), 1e-9);
   const line = (label, share, attributes, tag = "button") => {
     const bar = make("i", { "aria-hidden": "true" });
