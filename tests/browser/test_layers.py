@@ -173,3 +173,14 @@ def test_a_token_of_the_text_is_the_source(drawn):
     page.get_by_role("radio", name="Layer 1").click()
     expect(status(page)).to_contain_text("Layer 1 ")
     expect_link(page, source="2", layer="1")
+
+
+def test_the_colour_bar_of_tokens_has_the_range_of_their_colours(drawn):
+    page = drawn("&tower=text&scale=shared")
+    cells = page.locator(".line:has([data-layer]) .cell:not([data-outside])")
+    numbers = [title.split(": ")[1] for title in cells.evaluate_all("cells => cells.map((c) => c.title)")]
+    largest = max(numbers, key=lambda text: float(text.replace("\N{MINUS SIGN}", "-")))
+    for layer in page.locator(".line [data-layer]").all():
+        layer.click()
+        expect(layer).to_have_attribute("aria-checked", "true")
+        assert page.locator(".scale .ends span").last.inner_text() == largest

@@ -41,6 +41,13 @@ function picturesOf(panel, quantity, actions) {
   ];
 }
 
+// Tiles and those that they share a range with, if any do; the chosen one, whose range the colour bar names,
+// is one of the layers or one of the heads.
+function peersOf(panel, view) {
+  const one = panel.heads.length > 0 && Number(view.head) >= 1;
+  return [[panel.film, panel.film], [panel.heads, panel.heads], [[panel.main], one ? panel.heads : panel.film]];
+}
+
 // New numbers for every tile; peers share a range where the scale says so.
 function measurePictures(panel, quantity, view, source) {
   const signed = isSigned(quantity, view.sign);
@@ -51,9 +58,7 @@ function measurePictures(panel, quantity, view, source) {
   const here = shownRow(panel, quantity, block, view.head, view.sign, source);
   give(panel.main, here);
   panel.outside = here ? here.outside : [];
-  const one = panel.heads.length > 0 && Number(view.head) >= 1;
-  for (const [tiles, peers] of [[panel.film, panel.film], [panel.heads, panel.heads],
-    [[panel.main], one ? panel.heads : panel.film]]) {
+  for (const [tiles, peers] of peersOf(panel, view)) {
     const there = peers.filter((tile) => tile.values);
     for (const tile of tiles) if (tile.values) tile.scale = scaleTile(tile, there, view);
   }

@@ -38,9 +38,9 @@ function measureWords(panel, quantity, view, source) {
   panel.heads.forEach((tile, h) => give(tile, shownRow(panel, quantity, block, String(h + 1), view.sign, source)));
   give(panel.main, shownRow(panel, quantity, block, view.head, view.sign, source));
   panel.outside = panel.main.outside;
-  for (const tiles of [panel.film, panel.heads, [panel.main]]) {
-    const there = tiles.filter((tile) => tile.values);
-    for (const tile of there) tile.scale = fromZero(tile, scaleTile(tile, there, view), view);
+  for (const [tiles, peers] of peersOf(panel, view)) {
+    const there = peers.filter((tile) => tile.values);
+    for (const tile of tiles) if (tile.values) tile.scale = fromZero(tile, scaleTile(tile, there, view), view);
   }
 }
 
