@@ -141,6 +141,16 @@ def test_the_link_shows_the_same_again(drawn):
     assert parse_qs(urlsplit(page.url).query)["source"] == ["8,6"]
 
 
+def test_on_another_grid_the_kept_patch_is_the_one_of_the_link(drawn):
+    page = drawn("&image_set=photos&image=cat&source=10,10")
+    page.locator("[data-main]").press("ArrowLeft")
+    expect_link(page, source="10,9")
+    page.get_by_text("Fit", exact=True).click()
+    place = re.compile(r"left: 47\.0.*top: 81\.8.*width: 5\.88")  # row 10, column 9 of 11 by 17
+    expect(page.locator(".marker:not(.reading)")).to_have_attribute("style", place)
+    expect(status(page)).to_contain_text("from patch row 10, column 9")
+
+
 def test_what_this_model_has_not_is_not_said_to_be_shown(drawn):
     page = drawn("&head=7&source=99,99&layer=50")
     expect(status(page)).to_contain_text(re.compile("^Layer 6 · mean of 3 heads · from the class token"))

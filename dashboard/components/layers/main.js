@@ -56,6 +56,8 @@ function update(app, data) {
   app.held = new Map(ready.map((panel) => [panel.key, panel.held]));
   app.depth = Math.max(1, ...ready.map(depthOf));
   app.heads = Math.max(1, ...ready.map(headsOf));
+  const grid = String(ready[0]?.grid);
+  if (ready.length && grid !== app.grid) Object.assign(app, { grid, spot: undefined }); // the same name is another place
   if (ready.length) beThere(app, ready);
   layOut(app);
 }
