@@ -124,10 +124,12 @@ def test_a_head_is_chosen_from_the_strip_and_from_the_plot(drawn):
 def test_every_quantity_is_drawn_from_any_source(drawn):
     page = drawn("&source=7,7&layer=2")
     menu = page.get_by_label("Quantity")
+    slider = page.get_by_role("slider", name="Layer", exact=True).element_handle()
     for name in menu.locator("option").evaluate_all("options => options.map((o) => o.value)"):
         menu.select_option(name)
         expect(status(page)).to_contain_text(re.compile("Strongest at|Highest at|Zero everywhere"))
         expect_link(page, **({} if name == "attention" else {"quantity": name}))
+    assert slider.evaluate("(slider) => slider.isConnected")  # a drag would have gone on while rows arrived
 
 
 def test_the_link_shows_the_same_again(drawn):

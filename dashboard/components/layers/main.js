@@ -92,21 +92,31 @@ function pictureOf(app, picture) {
 
 const quantityOf = (app) => app.quantities.find((quantity) => quantity.name === app.view.quantity);
 
-// Everything anew: after new data, another quantity, or an option that changes the controls.
+// Panels anew, and controls that changed: after new data, another quantity, or an option of the controls.
 function layOut(app) {
   const focused = app.root.getRootNode().activeElement;
   const again = focused && app.root.contains(focused) ? selectorOf(focused) : null;
   const quantity = quantityOf(app);
-  app.bars.replaceChildren(controlsOf(app, quantity));
+  layOutControls(app, quantity);
   const same = quantity.shared && app.panels.some((panel) => panel.picture) ? " It is the same for every prompt." : "";
   app.about.textContent = quantity.about + same;
-  app.stepper.replaceChildren(...(app.depth > 1 ? stepperOf(app) : []));
   app.panelBox.replaceChildren(...app.panels.map((panel, place) => panelOf(app, panel, place, quantity)));
   app.panelBox.dataset.count = String(app.panels.length);
   app.width = 0;
   refresh(app);
   resized(app);
   if (again) app.root.querySelector(again)?.focus({ preventScroll: true });
+}
+
+// Not while a slider is held and a row arrives: to replace it would end the drag. What is left out here (opacity,
+// layer, head) its control shows by itself or is told by `refresh`.
+function layOutControls(app, quantity) {
+  const { quantities, depth, heads, view: { sign, colormap, scale, smooth } } = app;
+  const pictures = app.panels.some((panel) => panel.picture);
+  const bars = JSON.stringify([app.revision, quantities, quantity.name, heads, pictures, sign, colormap, scale, smooth]);
+  if (bars !== app.barsDrawn) app.bars.replaceChildren(controlsOf(app, quantity, pictures));
+  if (depth !== app.depthDrawn) app.stepper.replaceChildren(...(depth > 1 ? stepperOf(app) : []));
+  Object.assign(app, { barsDrawn: bars, depthDrawn: depth });
 }
 
 function selectorOf(element) {
@@ -116,7 +126,7 @@ function selectorOf(element) {
   return null;
 }
 
-function controlsOf(app, quantity) {
+function controlsOf(app, quantity, pictures) {
   const { view, tables } = app;
   const take = (name) => (value) => change(app, { [name]: value }, true);
   const names = [["mean", "mean of all", "The mean over heads"], ["max", "largest of all", "The head with the largest value, patch by patch"],
@@ -124,7 +134,6 @@ function controlsOf(app, quantity) {
   const maps = Object.keys(tables).map((name) => [name, name, tables[name].diverging ? "diverging" : "sequential"]);
   const swatch = make("div", { class: "swatch", "aria-hidden": "true" });
   swatch.style.backgroundImage = gradientOf({ signed: isSigned(quantity, view.sign) }, view, tables);
-  const pictures = app.panels.some((panel) => panel.picture);
   return make("div", { class: "toolbar", role: "toolbar", "aria-label": "What is shown" },
     field("Show", menu("Quantity", app.quantities.map((q) => [q.name, q.title, q.about]), view.quantity, take("quantity"))),
     quantity.signed ? segmented("Sign", SIGN_CHOICES, isSigned(quantity, view.sign) ? "signed" : view.sign, take("sign")) : null,
