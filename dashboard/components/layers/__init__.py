@@ -2,9 +2,9 @@
 
 `layers()` sends the exact rows of the pooled token for every quantity, and the rows of all sources for the
 chosen one in a byte a value, so that layer, head, source and display change in the browser (unpack.js: bytes
-to arrays; rows.js: numbers; film.js: pictures; words.js: tokens; charts.js; pointing.js; main.js: mounting;
-scales, colours and controls are the grid's). The view comes back through the component's state, after a
-moment of rest.
+to arrays; rows.js: numbers; film.js: pictures; words.js: tokens; charts.js; pointing.js; controls.js;
+main.js: mounting; scales and colours are the grid's). The view comes back through the component's state,
+after a moment of rest.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCRIPTS = (
     *(GRID / name for name in ("values.js", "paint.js", "toolbar.js")),
     *(HERE.parent / name for name in ("packing.js", "svg.js")),
     *(HERE / name for name in ("unpack.js", "rows.js", "film.js", "words.js", "charts.js", "pointing.js")),
-    HERE / "main.js",
+    *(HERE / name for name in ("controls.js", "main.js")),
 )
 VIEW = ("quantity", "layer", "head", "source", "sign", "colormap", "scale", "opacity", "smooth")
 FACTS = ("key", "title", "detail", "waiting", "reason", "rows_of", "unit")
