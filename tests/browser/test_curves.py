@@ -180,9 +180,13 @@ def test_what_the_neighbours_give_comes_from_the_engine(drawn, cache):
     np.testing.assert_array_equal(
         pixels(page, "Grad-ECLIP")[..., :3], engines(cache, "deletion", 6, fill="neighbours")
     )
+    held = [plot(page, "deletion"), page.get_by_role("slider", name="Marked point", exact=True)]
+    held = [control.element_handle() for control in held]
     plot(page, "deletion").press("ArrowRight")
     expect(status(page)).to_contain_text("35 %")
     expect(status(page)).to_contain_text("as the model saw it")
+    for control in held:  # a drag would have gone on while the pictures came
+        assert control.evaluate("(control) => control.isConnected")
     np.testing.assert_array_equal(
         pixels(page, "Grad-ECLIP")[..., :3], engines(cache, "deletion", 7, fill="neighbours")
     )

@@ -25,7 +25,8 @@ function mount(parent) {
   const root = parent.querySelector(".sidelight-curves");
   const part = (name) => root.querySelector(`.${name}`);
   const app = { root, bars: part("bars"), status: part("status"), plotBox: part("plots"), shots: part("shots"),
-    numbers: part("numbers"), revision: 0, hover: null, timer: 0, player: 0, frame: 0, width: 0 };
+    numbers: part("numbers"), revision: 0, hover: null, timer: 0, player: 0, frame: 0 };
+  app.bars.append(controlsOf(app)); // once: to replace a slider that is held would end the drag
   root.addEventListener("keydown", (event) => stepped(app, event));
   new ResizeObserver(() => layOutPlots(app)).observe(app.plotBox);
   return app;
@@ -35,9 +36,9 @@ function update(app, bytes) {
   const { head, array } = opened(bytes);
   if (head.revision !== app.revision) Object.assign(app, { revision: head.revision, view: { ...head.view }, hover: null });
   const rounds = {};
-  const lines = head.lines.map((line) => {
+  const lines = head.lines.map((line, place) => {
     rounds[line.colour] = (rounds[line.colour] ?? -1) + 1;
-    return { ...line, round: rounds[line.colour], curve: line.curve && { ...line.curve, ranks: array(line.curve.ranks) } };
+    return { ...line, place, round: rounds[line.colour], curve: line.curve && { ...line.curve, ranks: array(line.curve.ranks) } };
   });
   const instead = { deletion: array(head.instead.deletion), insertion: array(head.instead.insertion) };
   const sent = head.drawn && { ...head.drawn, pictures: Object.fromEntries(
@@ -62,17 +63,16 @@ function indicesOf(app) {
   return { deletion: at("deletion"), insertion: at("insertion") };
 }
 
-// Everything anew: after new data, and after an option that changes more than the point.
+// Everything anew but the controls: after new data, and after an option that changes more than the point.
 function layOut(app) {
   const focused = app.root.getRootNode().activeElement;
   const again = focused && app.root.contains(focused) ? selectorOf(focused) : null;
-  app.bars.replaceChildren(controlsOf(app));
+  showChosen(app);
   app.tiles = tilesOf(app.data, (line) => stress(app, line));
   app.shots.replaceChildren(app.tiles.first.element, ...app.tiles.tiles.map((tile) => tile.element));
   paint(app.tiles.first.canvas, opaque(app.data.base.values));
   app.table = tableOf(app.data, app.view, indicesOf(app), (name, lower) => sort(app, name, lower), (line) => stress(app, line));
   app.numbers.replaceChildren(app.table.element);
-  app.width = 0;
   layOutPlots(app);
   if (again) app.root.querySelector(again)?.focus({ preventScroll: true });
 }
@@ -85,22 +85,29 @@ function selectorOf(element) {
 }
 
 function controlsOf(app) {
-  const { view } = app;
   app.slider = make("input", { type: "range", min: 0, step: 1, "data-name": "point", "aria-label": "Marked point",
     oninput: () => keep(app, pointOf(app).curve, Number(app.slider.value)) });
   app.sliderText = make("output", {});
   app.play = make("button", { type: "button", class: "play", "data-name": "play", "aria-label": "Play",
     title: "Play the steps (space)", onclick: () => (app.player ? stop(app) : play(app)) }, "▶");
   return make("div", { class: "toolbar", role: "toolbar", "aria-label": "What is shown" },
-    segmented("Order", ORDERS, view.order, (order) => change(app, { order }, true)),
-    field("Pictures of", segmented("Pictures of", CURVES, view.curve, (curve) => take(app, curve, true))),
+    segmented("Order", ORDERS, "", (order) => change(app, { order }, true)),
+    field("Pictures of", segmented("Pictures of", CURVES, "", (curve) => take(app, curve, true))),
     make("div", { class: "field scrub" }, app.play, app.slider, app.sliderText));
 }
 
+// What the plots are made from, as text: while it is the same they stay, and a drag goes on.
+function plotted({ score, fills, unit, units, shares, changed, ...data }, order, width) {
+  const lines = linesWith(data).map(({ curve: { ranks, ...numbers }, ...line }) => [line, numbers]);
+  return JSON.stringify([width, order, score, fills, unit, units, shares, changed, lines]);
+}
+
 function layOutPlots(app) {
+  if (!app.data) return;
   const width = Math.round(app.plotBox.clientWidth);
-  if (!app.data || !width || width === app.width) return app.data && refresh(app);
-  app.width = width;
+  const made = plotted(app.data, app.view.order, width);
+  if (!width || made === app.plotsMade) return refresh(app);
+  app.plotsMade = made;
   const beside = getComputedStyle(app.plotBox).gridTemplateColumns.split(" ").length;
   const room = Math.floor((width - 16 * (beside - 1)) / beside);
   const range = rangeOf(app.data, app.view.order);
@@ -173,14 +180,14 @@ function statusText(app, point, fits) {
 
 function stress(app, line) {
   for (const plot of app.plots ?? []) plot.stress(line);
-  for (const tile of app.tiles.tiles) tile.element.classList.toggle("chosen", tile.line === line);
+  for (const tile of app.tiles.tiles) tile.element.classList.toggle("chosen", tile.line.place === line?.place);
 }
 
 function keep(app, curve, index) {
   app.hover = null;
   const redraw = curve !== app.view.curve;
   change(app, { curve, mark: Number((100 * app.data.shares[curve][index]).toFixed(4)) }, false);
-  if (redraw) showCurve(app);
+  if (redraw) showChosen(app);
 }
 
 // The pictures of another curve at the share that is marked.
@@ -189,12 +196,13 @@ function take(app, curve) {
   app.hover = null;
   const share = app.data.shares[curve][closest(app.data.shares[curve], app.view.mark / 100)];
   change(app, { curve, mark: Number((100 * share).toFixed(4)) }, false);
-  showCurve(app);
+  showChosen(app);
 }
 
-function showCurve(app) {
-  for (const [curve] of CURVES) {
-    app.bars.querySelector(`[data-value="${curve}"]`).setAttribute("aria-pressed", String(curve === app.view.curve));
+function showChosen(app) {
+  const { order, curve } = app.view;
+  for (const button of app.bars.querySelectorAll("[data-value]")) {
+    button.setAttribute("aria-pressed", String([order, curve].includes(button.dataset.value)));
   }
 }
 
@@ -245,7 +253,7 @@ function play(app) {
 function stop(app) {
   clearInterval(app.player);
   app.player = 0;
-  if (app.play) showPlayer(app);
+  showPlayer(app);
 }
 
 function showPlayer(app) {

@@ -70,8 +70,8 @@ function plotOf(data, curve, order, width, height, [low, high], actions) {
   svg.stress = (chosen) => {
     for (const group of [paths, dots]) {
       for (const [line, element] of group) {
-        element.classList.toggle("chosen", line === chosen);
-        element.classList.toggle("faint", Boolean(chosen) && line !== chosen);
+        element.classList.toggle("chosen", line.place === chosen?.place);
+        element.classList.toggle("faint", Boolean(chosen) && line.place !== chosen.place);
       }
     }
   };
