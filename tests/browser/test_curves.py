@@ -160,6 +160,24 @@ def test_it_plays_to_the_end(drawn):
     expect(page.get_by_role("button", name="Play")).to_be_visible()
 
 
+def test_it_stops_playing_when_the_page_is_left(page, drawn):
+    page.add_init_script(
+        """const [begin, end] = [window.setInterval, window.clearInterval];
+        window.going = new Set();
+        window.setInterval = (act, time) => {
+            const name = begin(act, time);
+            if (time === 140) window.going.add(name);
+            return name;
+        };
+        window.clearInterval = (name) => { window.going.delete(name); end(name); };"""
+    )
+    drawn("&mark=0").get_by_role("button", name="Play").click()
+    assert page.evaluate("going.size") == 1
+    page.get_by_role("link", name="Methods").click()
+    page.locator(".sidelight-curves").wait_for(state="detached")
+    page.wait_for_function("() => going.size === 0", timeout=1000)
+
+
 def test_another_fill_is_computed_and_drawn(drawn, cache):
     page = drawn()
     before = pixels(page, "Grad-ECLIP")

@@ -196,3 +196,22 @@ def test_typed_text_stays_text(visit):
     page = visit("/words?methods=game&prompts=%3Cimg+src%3Dx+onerror%3Dalert(1)%3E+%26amp%3B")
     expect(page.locator('[data-measure="alone"] button.word').first).to_have_text("<")
     assert page.locator(".sidelight-words img").count() == 0
+
+
+def test_a_page_that_is_left_no_longer_listens_to_the_window(page, drawn):
+    page.add_init_script(
+        """const listen = window.addEventListener;
+        window.signals = [];
+        window.addEventListener = (kind, act, options) => {
+            if (kind === "pointerup" && options?.signal) window.signals.push(options.signal);
+            listen.call(window, kind, act, options);
+        };"""
+    )
+    drawn()
+    listening = "() => signals.map((signal) => !signal.aborted)"
+    assert page.evaluate(listening) == [True]
+    words(page).nth(2).click()
+    page.wait_for_url(re.compile("words=3"))  # new data came, and it still listens
+    assert page.evaluate(listening) == [True]
+    page.get_by_role("link", name="Methods").click()
+    page.wait_for_function("() => signals.every((signal) => signal.aborted)")

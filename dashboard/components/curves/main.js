@@ -19,6 +19,12 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   app.tell = (view) => setStateValue("view", view);
   update(app, data);
+  return () => { if (!app.root.isConnected) leave(app); }; // it is also called while the page stays, for older data
+}
+
+function leave(app) {
+  stop(app);
+  clearTimeout(app.timer);
 }
 
 function mount(parent) {

@@ -11,6 +11,7 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   app.tell = (view) => setStateValue("view", view);
   update(app, unpack(data));
+  return () => { if (!app.root.isConnected) clearTimeout(app.timer); }; // it is also called while the page stays, for older data
 }
 
 function mount(parent) {

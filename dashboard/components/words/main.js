@@ -10,13 +10,15 @@ export default function ({ data, parentElement, setStateValue }) {
   }
   app.tell = (choice) => setStateValue("choice", choice);
   update(app, data);
+  return () => { if (!app.root.isConnected) app.gone.abort(); }; // it is also called while the page stays, for older data
 }
 
 function mount(parent) {
   const root = parent.querySelector(".sidelight-words");
   const part = (name) => root.querySelector(`.${name}`);
   const app = { root, measures: part("measures"), status: part("status"), large: part("large"), ranking: part("ranking"),
-    pictures: new Map(), revision: 0, span: null, pointed: null, focus: 0, cursor: null, expanded: false, frame: 0 };
+    pictures: new Map(), revision: 0, span: null, pointed: null, focus: 0, cursor: null, expanded: false, frame: 0,
+    gone: new AbortController() };
   app.take = (span, focus) => {
     app.span = span;
     if (Number.isInteger(focus)) app.focus = focus;

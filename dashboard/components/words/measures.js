@@ -138,6 +138,7 @@ function listenWords(app, box, take) {
     markWords(app);
     sayWords(app);
   });
+  const signal = app.gone.signal; // the window stays when the page is left
   window.addEventListener("pointerup", () => {
     if (!from) return;
     const { place, to, held, shift } = from;
@@ -145,14 +146,14 @@ function listenWords(app, box, take) {
     if (place !== to) return take(between(place, to), place);
     if (shift && held) return take([Math.min(place, held[0]), Math.max(place, held[1])], place);
     take(toggled(held, place), place);
-  });
+  }, { signal });
   window.addEventListener("pointercancel", () => { // a finger that scrolls after all
     if (!from) return;
     app.span = from.held;
     from = null;
     markWords(app);
     sayWords(app);
-  });
+  }, { signal });
   box.addEventListener("click", (event) => {
     const place = placeOf(event);
     if (event.detail === 0 && place !== null) take(toggled(app.span, place), place); // keys and screen readers
