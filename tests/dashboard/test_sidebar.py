@@ -191,7 +191,7 @@ def test_nothing_typed_as_a_model_becomes_a_path(tmp_path, monkeypatch):
     assert "mine.json" in gateway.models.models()
     assert gateway.models.weights_files() == ("mine.safetensors",)
     described = gateway.models.describe("mine.json", "mine.safetensors")
-    assert (described.id, described.digest) == ("mine/mine", hashlib.sha256(b"weights").hexdigest())
+    assert (described.id, described.weights) == ("mine/mine", hashlib.sha256(b"weights").hexdigest())
     assert gateway.models.describe("ViT-B-16", "mine.safetensors").id == "ViT-B-16/mine"
 
 
