@@ -34,8 +34,8 @@ RECIPE = (
     Stage(side=48, objects=1, batch=128, samples=100_000),
     Stage(side=72, objects=2, batch=96, samples=110_000, shown=(0.5, 0.8)),
     Stage(side=112, objects=4, batch=64, samples=140_000, shown=(0.4, 0.7), rates=(1.0, 0.5)),
-    Stage(side=112, objects=4, batch=64, samples=50_000, shown=(0.7, 1.0), rates=(0.5, 0.15)),
-    Stage(side=112, objects=4, batch=64, samples=20_000, shown=(0.7, 1.0), rates=(0.15, 0.0)),
+    Stage(side=112, objects=4, batch=64, samples=25_600, shown=(0.7, 1.0), rates=(0.5, 0.1)),
+    Stage(side=112, objects=4, batch=64, samples=9_600, shown=(0.7, 1.0), rates=(0.1, 0.0)),
 )
 MASKED = (*RECIPE[:-1], replace(RECIPE[-1], masks=True))  # to see what masks do; what ships never had any
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
