@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Parts of the engine, lowest first. A part may import its own row and the rows above it in this table.
@@ -218,13 +220,17 @@ def test_a_lawful_import_passes(tmp_path, file, line):
 def test_a_card_looks_curves_up_without_scipy():
     """Importing it takes a good part of the first second of a page."""
     code = "import sys, engine.curves; print([m for m in sys.modules if m.startswith('scipy')])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 
 @pytest.mark.parametrize("module", WITHOUT_TORCH)
 def test_module_imports_without_torch(module):
     code = f"import sys, {module}; print([m for m in {(*HEAVY, 'streamlit')!r} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

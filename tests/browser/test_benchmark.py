@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import settled
+from tests.patience import PATIENCE
 
-PATIENCE = 180_000  # milliseconds; the first image loads torch, on a machine that may be busy
 START = (
     "/benchmark?most_prompts=1&methods=grad_eclip&methods=maskclip"
     "&metrics=deletion&metrics=energy&metrics=milliseconds&first="
@@ -36,8 +36,8 @@ def link_has(page: Page, **values: str) -> None:
 
 def whole(page: Page, images: int) -> None:
     """Wait until the run has ended with all of its images."""
-    expect(page.get_by_text(re.compile(rf"^{images} images · "))).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(rf"^{images} images · "))).to_be_visible(timeout=PATIENCE * 1000)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=PATIENCE * 1000)
     expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
@@ -57,17 +57,19 @@ def test_a_run_is_cancelled_reloaded_continued_and_finished(visit):
         page.get_by_text(re.compile("6 images, 2 methods and 3 controls: .*passes of the model"))
     ).to_be_visible()
     page.get_by_role("button", name="Start", exact=True).click()
-    expect(page.get_by_text(re.compile(r"^[1-9]\d* of 6 images · .* left$"))).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_text(re.compile(r"^[1-9]\d* of 6 images · .* left$"))).to_be_visible(
+        timeout=PATIENCE * 1000
+    )
     page.get_by_role("button", name="Cancel").click()
     stopped = page.get_by_text(re.compile(r"^Stopped at \d+ of 6 images"))
-    expect(stopped).to_be_visible(timeout=PATIENCE)
+    expect(stopped).to_be_visible(timeout=PATIENCE * 1000)
     said, run = stopped.inner_text(), link(page)["run"]
     page.reload()
     expect(page.get_by_text(said)).to_be_visible()
     expect(table(page)).to_be_visible()
     assert link(page)["run"] == run
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=PATIENCE)
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible(timeout=PATIENCE * 1000)
     page.reload()  # while it goes on
     whole(page, 6)
     page.get_by_role("button", name="All runs").click()
@@ -94,7 +96,7 @@ def test_the_table_is_sorted_by_a_head_and_a_value_shows_its_images(finished):
     image = picked.locator("img").get_attribute("alt").split(",")[0]
     picked.click()
     page.wait_for_url(re.compile(r"^[^?]*/\?"))
-    expect(page.locator(".stage, canvas").first).to_be_visible(timeout=PATIENCE)
+    expect(page.locator(".stage, canvas").first).to_be_visible(timeout=PATIENCE * 1000)
     found = link(page)
     assert found.get("image", ["scene-00"]) == [image]
     assert found["methods"][0] == "maskclip"

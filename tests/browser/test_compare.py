@@ -13,9 +13,9 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from engine import render
+from tests.patience import PATIENCE
 
 COMPONENT = Path(__file__).resolve().parents[2] / "dashboard" / "components" / "grid"
-PATIENCE = 90_000  # milliseconds; the first maps load torch
 TWO = "/?methods=game&methods=self_attention&prompts=a+dog&prompts=an+airplane"
 
 
@@ -25,7 +25,7 @@ def drawn(visit):
 
     def go(path: str = TWO, maps: int = 4) -> Page:
         page = visit(path)
-        expect(page.locator("canvas.map[tabindex]")).to_have_count(maps, timeout=PATIENCE)
+        expect(page.locator("canvas.map[tabindex]")).to_have_count(maps, timeout=PATIENCE * 1000)
         page.locator(".sidelight-grid[data-painted]").first.wait_for()
         return page
 

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 from playwright.sync_api import Page, expect
 
 from dashboard.text import WORD_JOINER
-from tests.browser.conftest import PATIENCE, settled
+from tests.browser.conftest import DRAWN_WITHIN, settled
 
 Visit = Callable[[str], Page]
 WIDTHS = (800, 1440)
@@ -81,7 +81,7 @@ def test_a_link_shows_the_same_elsewhere_and_after_a_reload(visit: Visit, browse
     settled(page)
     expect(prompts(page)).to_have_value("\n".join(wanted))
     with browser.new_context(base_url=server) as elsewhere:
-        elsewhere.set_default_timeout(PATIENCE)
+        elsewhere.set_default_timeout(DRAWN_WITHIN)
         other = elsewhere.new_page()
         other.goto(page.url)
         settled(other)

@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 180_000  # milliseconds; the first recording loads torch
+from tests.patience import PATIENCE
+
 RESAMPLED = 8  # of 255
 CORNERS = 1e-4  # share of the values that lies on the rounded corners, which blend with what was there
 START = "/layers?prompts=a+dog&prompts=an+airplane"
@@ -21,7 +22,9 @@ def drawn(visit: Callable[[str], Page]) -> Callable[..., Page]:
 
     def go(more: str = "", panels: int = 1) -> Page:
         page = visit(START + more)
-        expect(page.locator(".sidelight-layers .charts svg")).to_have_count(3 * panels, timeout=PATIENCE)
+        expect(page.locator(".sidelight-layers .charts svg")).to_have_count(
+            3 * panels, timeout=PATIENCE * 1000
+        )
         page.locator(".sidelight-layers[data-painted]").wait_for()
         return page
 
@@ -137,7 +140,7 @@ def test_the_link_shows_the_same_again(drawn):
     said, shown = status(page).inner_text(), pixels(page)
     assert "Layer 4 · head 2 · from patch row 8, column 6" in said
     page.reload()
-    expect(status(page)).to_have_text(said, timeout=PATIENCE)
+    expect(status(page)).to_have_text(said, timeout=PATIENCE * 1000)
     page.wait_for_timeout(300)
     assert changed(shown, pixels(page)) < CORNERS
     assert parse_qs(urlsplit(page.url).query)["source"] == ["8,6"]

@@ -18,6 +18,7 @@ from dashboard.choices import State
 from dashboard.uploads import Uploads
 from engine import datasets
 from engine.types import Explanation, Failure, Map, ModelInfo, Preprocess, Progress, SidelightError, Target
+from tests.patience import PATIENCE
 
 PREPROCESS = Preprocess((112, 112), 8, (0.5,) * 3, (0.5,) * 3)
 BUNDLED = ModelInfo(
@@ -30,7 +31,6 @@ BUNDLED = ModelInfo(
     note="Trained on scenes.",
     known_words=frozenset(("a", "dog", "cat", "tree", "red")),
 )
-PATIENCE = 120  # seconds; the first run imports much, on a machine that may be busy
 ALIKE = ("a dog " * 30 + "and a cat", "a dog " * 30 + "and a tree")  # prompts that are one when shortened
 SCRIPT = """
 from dashboard import frame

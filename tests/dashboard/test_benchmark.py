@@ -30,10 +30,10 @@ from engine.runs import Measured, Row
 from engine.runs.subject import specs_of
 from engine.types import SidelightError, Target
 from tests.dashboard.conftest import BUNDLED
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = SimpleNamespace(info=BUNDLED, device="cpu")
-WAIT = 60  # seconds
 ASKED = {"methods": ["grad_eclip", "game"], "metrics": ["deletion", "energy", "milliseconds"]}
 VALUES = {"grad_eclip": 0.1, "game": 0.2, "random": 0.5, "center": 0.4, "edges": 0.3}
 
@@ -50,7 +50,7 @@ def measured(standin, tmp_path, monkeypatch):
 
     def measure(request, item, vocabulary, model, cancelled=None):
         made.begun.set()
-        made.go.wait(WAIT)
+        made.go.wait(PATIENCE)
         made.images.append(item.id)
         if item.id == "s1":
             raise SidelightError("s1.png is cut off.")
@@ -71,7 +71,7 @@ def measured(standin, tmp_path, monkeypatch):
 
 
 def finished(id: str) -> None:
-    end = time.monotonic() + WAIT
+    end = time.monotonic() + PATIENCE
     while gateway.benchmark.is_active(id):
         assert time.monotonic() < end, "the run did not end"
         time.sleep(0.02)
@@ -136,7 +136,7 @@ def test_what_is_under_way_can_be_cancelled_and_continued(opened, measured):
     pressed(test, "Start").click()
     test.run()
     id = run_of(test)
-    assert measured.begun.wait(WAIT)
+    assert measured.begun.wait(PATIENCE)
     pressed(test, "Cancel").click()
     test.run()
     measured.go.set()
@@ -363,7 +363,9 @@ def test_a_finished_run_is_shown_without_torch(measured, tmp_path):
         f"found = gateway.runs.found({id!r}); gateway.runs.beaten({id!r})\n"
         "print(len(found.rows), 'torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.stdout.split() == ["30", "False"], done.stderr
 
 

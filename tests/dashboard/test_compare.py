@@ -23,6 +23,7 @@ from dashboard.views import compare_agreement, compare_ranking, compare_rows, co
 from engine.cli import parser
 from engine.render import Outline
 from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess, SidelightError, Target
+from tests.patience import PATIENCE
 
 INFO = ModelInfo("toy", "toy", None, "0" * 64, Preprocess((28, 42), 14, (0, 0, 0), (1, 1, 1)), 77)
 IMAGE = Image(np.zeros((28, 42, 3), np.uint8), "d" * 64, "dot")
@@ -356,7 +357,7 @@ def page():
 
 
 def test_page_draws_the_grid_and_takes_its_choices(stand_in):
-    app = AppTest.from_function(page, default_timeout=60).run()
+    app = AppTest.from_function(page, default_timeout=PATIENCE).run()
     assert not app.exception
     assert "Agreement of the methods" in app.markdown[0].value
     assert any("photographs" in caption.value for caption in app.caption)
@@ -367,7 +368,7 @@ def test_page_draws_the_grid_and_takes_its_choices(stand_in):
 
 
 def test_page_copies_what_is_typed_as_text(stand_in):
-    app = AppTest.from_function(page, default_timeout=60)
+    app = AppTest.from_function(page, default_timeout=PATIENCE)
     app.query_params["prompts"] = [NASTY]
     app.run()
     assert not app.exception
@@ -379,7 +380,7 @@ def field(widgets, label):
 
 
 def test_page_ranks_a_list_of_ones_own(stand_in):
-    app = AppTest.from_function(page, default_timeout=60).run()
+    app = AppTest.from_function(page, default_timeout=PATIENCE).run()
     field(app.segmented_control, "Prompts are read").set_value("choices").run()
     assert not app.exception and app.query_params["reading"] == "choices"
     assert "Contrast" not in [toggle.label for toggle in app.toggle]
@@ -394,7 +395,7 @@ def test_page_ranks_a_list_of_ones_own(stand_in):
 @pytest.mark.parametrize("picked", [(), ("a bus",)])
 def test_page_tells_picked_choices_from_the_first_of_each_image(stand_in, monkeypatch, picked):
     monkeypatch.setattr(compare_ranking, "images", lambda shown: (shown, shown))
-    app = AppTest.from_function(page, default_timeout=60)
+    app = AppTest.from_function(page, default_timeout=PATIENCE)
     for name, values in links.to_query(replace(CHOICES, rows="images", picked=picked)).items():
         app.query_params[name] = values
     app.run()
@@ -405,7 +406,7 @@ def test_page_tells_picked_choices_from_the_first_of_each_image(stand_in, monkey
 
 
 def test_page_takes_a_text_less(stand_in):
-    app = AppTest.from_function(page, default_timeout=60).run()
+    app = AppTest.from_function(page, default_timeout=PATIENCE).run()
     field(app.text_input, "Less the text").set_value("  a dog ").run()
     assert not app.exception and app.query_params["minus"] == "a dog"
     assert any("less itself" in caption.value for caption in app.caption)
@@ -440,7 +441,7 @@ def waiting_page():
 
 
 def test_a_job_that_ends_while_the_page_is_drawn_draws_it_once_more():
-    app = AppTest.from_function(waiting_page, default_timeout=60).run()
+    app = AppTest.from_function(waiting_page, default_timeout=PATIENCE).run()
     assert not app.exception and app.session_state["runs"] == 2
     app.run()
     assert app.session_state["runs"] == 3
@@ -466,7 +467,7 @@ def test_the_page_stands_without_what_the_progress_panel_has_sent(monkeypatch):
     whose place lies behind a gap."""
     sent = []
     monkeypatch.setattr(ForwardMsgQueue, "_before_enqueue_msg", sent.append)
-    AppTest.from_function(watching_page, default_timeout=60).run()
+    AppTest.from_function(watching_page, default_timeout=PATIENCE).run()
     changes = [message for message in sent if message.HasField("delta")]
     assert any(message.delta.fragment_id for message in changes)
     drawn = {(0,): 0}  # by place: how many children

@@ -28,6 +28,7 @@ from engine.curves.pictures import as_picture, ground
 from engine.jobs import of_maps
 from engine.types import Failure, Image, ModelInfo, Preprocess, Request, SidelightError, Target
 from tests.dashboard.conftest import ALIKE, BUNDLED, Job
+from tests.patience import PATIENCE
 
 COMPONENTS = Path(view.__file__).resolve().parents[1] / "components"
 SPECS = ("grad_eclip", "game", "random", "center", "edges")
@@ -370,7 +371,7 @@ def test_the_browser_draws_the_engines_pictures(tmp_path, protocol):
         ["node", "-e", DRAW, scripts, str(file), json.dumps(wanted)],
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     shape = (len(wanted), len(lines), *found.base.shape[:2], 4)
     pictures = np.frombuffer(done.stdout, np.uint8).reshape(shape)

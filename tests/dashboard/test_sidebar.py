@@ -15,7 +15,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import gateway, links, state
 from engine import catalog
 from engine.types import SidelightError
-from tests.dashboard.conftest import ALIKE, PATIENCE
+from tests.dashboard.conftest import ALIKE
+from tests.patience import PATIENCE
 
 
 def png(size=(30, 20), colour="yellow") -> bytes:

@@ -16,6 +16,7 @@ from dashboard.text import WORD_JOINER, plain, shortened
 from dashboard.views import gallery, methods
 from engine.datasets import Item
 from engine.objects import ObjectBox
+from tests.patience import PATIENCE
 
 
 def written(test) -> str:
@@ -133,7 +134,7 @@ def test_what_goes_wrong_in_a_part_of_a_page_is_a_sentence_in_its_place(caplog):
         broken()
         st.write("the rest")
 
-    test = AppTest.from_function(script, default_timeout=60).run()
+    test = AppTest.from_function(script, default_timeout=PATIENCE).run()
     assert not test.exception
     assert [w.value for w in test.warning] == [plain("There is **no** such thing.")]
     assert len(test.error) == 1 and "secret" not in test.error[0].value

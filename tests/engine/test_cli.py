@@ -19,6 +19,7 @@ from engine.images import load
 from engine.registry import METHODS
 from engine.store import Store
 from tests.engine.tiny import png, tiny_clip
+from tests.patience import PATIENCE
 
 CONTEXT, GRID = 16, (4, 4)  # of the tiny model
 
@@ -389,13 +390,13 @@ def test_no_traceback_and_no_torch_for_a_listing():
     code = (
         "import sys; from engine.cli import main; main(['methods', '--json']); print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.splitlines()[-1] == "False" and done.stderr == ""
 
 
 def test_a_reader_that_leaves_is_no_error():
     command = f"{sys.executable} -m engine methods --json | head -n 1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout == "[\n" and done.stderr == ""
 
 

@@ -33,6 +33,7 @@ from engine.metrics.curve import counts
 from engine.store import Store
 from engine.types import Cancelled, Request, SidelightError, Target
 from tests.engine.tiny import picture, tiny_model
+from tests.patience import PATIENCE
 
 SPECS = ("grad_eclip", "self_attention")
 FIVE = tuple(n / 4 for n in range(5))
@@ -358,7 +359,7 @@ def test_looking_into_the_store_loads_no_torch(tmp_path):
         "print(len(found.curves), found.units, 'torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE,
         env={"SIDELIGHT_CACHE": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     assert done.stdout.split()[0] == "0" and done.stdout.strip().endswith("False"), done.stderr

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from engine import catalog, download, models
 from engine.types import Cancelled, SidelightError
 from tests.engine.test_models import random_weights
+from tests.patience import PATIENCE
 
 SAFE, OLD = "open_clip_model.safetensors", "open_clip_pytorch_model.bin"
 
@@ -127,14 +128,14 @@ def test_a_download_holds_up_nobody_and_can_be_left(monkeypatch):
     def slow(repository, name, tqdm_class):
         tqdm_class(total=600 * download.MB, unit="B").update(20 * download.MB)
         started.set()
-        assert released.wait(60)
+        assert released.wait(PATIENCE)
         raise ConnectionError("gone")
 
     said = []
 
     def leave(stage):
         said.append(stage)
-        if len(said) > 2 and started.wait(60):
+        if len(said) > 2 and started.wait(PATIENCE):
             raise Cancelled("enough")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", slow)

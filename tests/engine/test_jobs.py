@@ -11,8 +11,7 @@ import pytest
 
 from engine.jobs import Jobs
 from engine.types import Cancelled, Failure, Image, Progress, Request, SidelightError, Target
-
-WAIT = 10  # seconds; nothing here takes long unless it hangs
+from tests.patience import PATIENCE
 
 
 def request(prompt="a dog", **changes):
@@ -37,7 +36,7 @@ class Computation:
         self.threads.add(threading.current_thread().name)
         progress(Progress(1, 3, "recording"))
         self.begun.release()
-        until = time.monotonic() + WAIT
+        until = time.monotonic() + PATIENCE
         while not self.release.wait(0.002):
             assert time.monotonic() < until
             if cancelled():
@@ -52,7 +51,7 @@ class Computation:
 
 
 def ended(job):
-    until = time.monotonic() + WAIT
+    until = time.monotonic() + PATIENCE
     while job.ended is None:
         assert time.monotonic() < until, f"{job.state} for too long"
         time.sleep(0.002)
@@ -67,7 +66,7 @@ def computation():
 def test_a_job_goes_from_queued_to_done_with_progress(computation):
     jobs = Jobs(run=computation)
     first, second = jobs.submit(request("one")), jobs.submit(request("two"))
-    assert computation.begun.acquire(timeout=WAIT)
+    assert computation.begun.acquire(timeout=PATIENCE)
     assert (first.state, first.progress) == ("running", Progress(1, 3, "recording"))
     assert (second.state, second.progress.stage) == ("queued", "waiting")
     computation.release.set()
@@ -79,8 +78,8 @@ def test_a_job_goes_from_queued_to_done_with_progress(computation):
 
 def test_a_job_that_begins_says_what_it_waits_for():
     release = threading.Event()
-    jobs = Jobs(run=lambda request, progress, cancelled: release.wait(WAIT) and Result())
-    job, until = jobs.submit(request("one")), time.monotonic() + WAIT
+    jobs = Jobs(run=lambda request, progress, cancelled: release.wait(PATIENCE) and Result())
+    job, until = jobs.submit(request("one")), time.monotonic() + PATIENCE
     while job.state == "queued":
         assert time.monotonic() < until
         time.sleep(0.002)
@@ -92,7 +91,7 @@ def test_a_job_that_begins_says_what_it_waits_for():
 def test_each_device_has_its_own_worker(computation):
     jobs = Jobs(run=computation)
     on_cpu, on_gpu = jobs.submit(request()), jobs.submit(request(device="cuda"))
-    assert computation.begun.acquire(timeout=WAIT) and computation.begun.acquire(timeout=WAIT)
+    assert computation.begun.acquire(timeout=PATIENCE) and computation.begun.acquire(timeout=PATIENCE)
     assert on_cpu.state == on_gpu.state == "running"  # neither waits for the other
     computation.release.set()
     ended(on_cpu), ended(on_gpu)
@@ -102,7 +101,7 @@ def test_each_device_has_its_own_worker(computation):
 def test_a_lane_of_its_own_holds_up_no_device(computation):
     jobs = Jobs(run=computation, lane=lambda r: f"download of {r.model}" if r.pretrained else r.device)
     fetched, asked = jobs.submit(request("one", model="x", pretrained="tag")), jobs.submit(request("two"))
-    assert computation.begun.acquire(timeout=WAIT) and computation.begun.acquire(timeout=WAIT)
+    assert computation.begun.acquire(timeout=PATIENCE) and computation.begun.acquire(timeout=PATIENCE)
     assert fetched.state == asked.state == "running"
     computation.release.set()
     ended(fetched), ended(asked)
@@ -124,7 +123,7 @@ def test_equal_requests_share_a_job(computation):
 def test_a_waiting_job_is_cancelled_at_once_and_never_runs(computation):
     jobs = Jobs(run=computation)
     first, second = jobs.submit(request("one")), jobs.submit(request("two"))
-    assert computation.begun.acquire(timeout=WAIT)
+    assert computation.begun.acquire(timeout=PATIENCE)
     jobs.cancel(second.id)
     assert second.state == "cancelled"
     computation.release.set()
@@ -136,10 +135,10 @@ def test_a_waiting_job_is_cancelled_at_once_and_never_runs(computation):
 def test_a_running_job_is_cancelled_and_the_next_one_runs(computation):
     jobs = Jobs(run=computation)
     first, second = jobs.submit(request("one")), jobs.submit(request("two"))
-    assert computation.begun.acquire(timeout=WAIT)
+    assert computation.begun.acquire(timeout=PATIENCE)
     jobs.cancel(first.id)
     assert ended(first).state == "cancelled"
-    assert computation.begun.acquire(timeout=WAIT) and second.state == "running"
+    assert computation.begun.acquire(timeout=PATIENCE) and second.state == "running"
     computation.release.set()
     assert ended(second).state == "done"
     jobs.cancel(second.id)  # too late: nothing happens

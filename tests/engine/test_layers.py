@@ -15,6 +15,7 @@ from engine.layers.ask import _record
 from engine.store import Store
 from engine.types import Cancelled, SidelightError, Unsupported
 from tests.engine.tiny import PROMPTS, picture, tiny_model
+from tests.patience import PATIENCE
 
 WIDE = picture(3, (160, 60))
 
@@ -274,7 +275,7 @@ def test_what_is_stored_is_read_without_torch():
         "image = Image(np.zeros((9, 9, 3), np.uint8), '0' * 64);"
         "print(layers.stored(Request(image, (Target('a'),), ())), 'torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout.strip() == "(None,) False", done.stderr
 
 

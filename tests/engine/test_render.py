@@ -33,6 +33,7 @@ from engine.render import (
 )
 from engine.render.figure import _numeral
 from engine.types import Explanation, Failure, Image, Map, ModelInfo, Preprocess, SidelightError, Target
+from tests.patience import PATIENCE
 
 VALUES_JS = Path(__file__).resolve().parents[2] / "dashboard" / "components" / "grid" / "values.js"
 RAMP = np.arange(12, dtype=np.float32).reshape(3, 4)
@@ -243,7 +244,9 @@ def test_the_browser_scales_alike(mode, signed):
     """
     )
     given = json.dumps({"maps": [m.ravel().tolist() for m in maps], "mode": mode, "signed": signed})
-    done = subprocess.run(["node", "-e", script], input=given, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        ["node", "-e", script], input=given, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert done.returncode == 0, done.stderr
     for theirs, ours in zip(json.loads(done.stdout), scale(maps, mode, signed), strict=True):
         np.testing.assert_allclose(theirs["field"], ours.field.ravel(), atol=1e-6)

@@ -24,6 +24,7 @@ from engine.runs.subject import bare, targets_of, unrelated_prompt
 from engine.runs.summary import summarise
 from engine.runs.table import as_csv, as_table
 from engine.types import Cancelled, SidelightError
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = SimpleNamespace(info=SimpleNamespace(id="stand-in", digest="0" * 64), device="cpu")
@@ -89,7 +90,7 @@ def worker(pictures, folder, log, pause):
     )  # fmt: skip
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -172,10 +173,10 @@ def test_a_kill_loses_at_most_the_image_in_hand(pictures, tmp_path):
     first = worker(pictures, folder, log, 0.2)
     wait_for(lambda: (folder / "run.json").exists() and status(folder).done >= 3)
     os.kill(first.pid, signal.SIGKILL)
-    first.communicate(timeout=60)
+    first.communicate(timeout=PATIENCE)
     done = status(folder).done
     second = worker(pictures, folder, log, 0)
-    assert second.wait(timeout=120) == 0, second.stderr.read()
+    assert second.wait(timeout=PATIENCE) == 0, second.stderr.read()
     second.communicate()
     counted = Counter(line.split()[1] for line in log.read_text().splitlines())
     assert 3 <= done < 12 and len(counted) == 12
@@ -187,7 +188,7 @@ def test_two_processes_share_a_run(pictures, tmp_path):
     folder, log = tmp_path / "run", tmp_path / "log"
     both = [worker(pictures, folder, log, 0.3) for _ in range(2)]
     for one in both:
-        assert one.wait(timeout=180) == 0, one.stderr.read()
+        assert one.wait(timeout=PATIENCE) == 0, one.stderr.read()
         one.communicate()
     lines = [line.split() for line in log.read_text().splitlines()]
     assert Counter(image for _, image in lines) == Counter(f"cat/{n:02d}" for n in range(12))

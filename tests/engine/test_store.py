@@ -23,6 +23,7 @@ from benchmarks.store import key_of
 from engine.store import Damaged, Store, canonical, default_store, digest, rows, store
 from engine.store.entry import decode, encode
 from engine.types import SidelightError
+from tests.patience import PATIENCE
 
 KEY = {"image": "ab" * 32, "prompt": "a <b>cat</b> 猫 \0 ../", "layers": (1, 2)}
 MAP = {"map": np.arange(6, dtype=np.float32).reshape(2, 3)}
@@ -538,7 +539,7 @@ def test_damaged_file_that_is_deleted_as_advised(home):
 
 def python(code, *arguments, **options):
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, **options)
 
 
 WRITER = """
@@ -564,7 +565,7 @@ def start(folder, who, last):
 def test_several_processes_share_a_new_folder(tmp_path):
     writers = [start(tmp_path / "cache", who, 99) for who in range(3)]
     for writer in writers:
-        writer.communicate(timeout=120)
+        writer.communicate(timeout=PATIENCE)
         assert writer.returncode == 0
     one = Store(tmp_path / "cache", shipped=None)
     assert one.info().entries == 300 and one.verify().bad == 0
