@@ -14,17 +14,18 @@ from typing import Any
 
 import streamlit as st
 
-_DRAWN = "sidelight_fields"  # by name of the widget: how many there were, and so the key of the last
+_DRAWN = "sidelight_fields"  # by name of the widget: how many there were, and what the last is known to hold
 
 
 def key(name: str, value: Any) -> str:
     """The key for the widget `name` when it shall show `value`, which is to be its default, too."""
-    count = st.session_state.setdefault(_DRAWN, {}).get(name, 0)
+    every = st.session_state.setdefault(_DRAWN, {})
+    count, _ = every.get(name, (0, None))
     drawn = f"{name} {count}"
-    if drawn in st.session_state and st.session_state[drawn] == value:
-        return drawn
-    st.session_state[_DRAWN][name] = count + 1
-    return f"{name} {count + 1}"
+    if drawn not in st.session_state or st.session_state[drawn] != value:
+        count += 1
+    every[name] = count, value
+    return f"{name} {count}"
 
 
 def bound(name: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
@@ -33,10 +34,15 @@ def bound(name: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
     take: what is done with the value that the user gives it, as long as that widget is the one drawn.
     """
     drawn = key(name, value)
-    count = st.session_state[_DRAWN][name]
+    count, _ = st.session_state[_DRAWN][name]
 
     def changed() -> None:
-        if st.session_state[_DRAWN][name] == count:
-            take(st.session_state[drawn])
+        # Streamlit calls it also for a value that is as it was, where it has forgotten that it was: a click
+        # on a page that just came brings the values of the page before, which the server has let go.
+        given = st.session_state[drawn]
+        newest, known = st.session_state[_DRAWN][name]
+        if count == newest and given != known:
+            st.session_state[_DRAWN][name] = count, given
+            take(given)
 
     return {"key": drawn, "on_change": changed}

@@ -21,7 +21,6 @@ def look() -> None:
 
 def draw(name: str, page: StreamlitPage) -> None:
     """The page with all that surrounds it; what is wrong becomes one sentence."""
-    state.current()  # reads the link, before any widget writes to it
     if name in sidebar.SECTIONS:
         with st.sidebar, faults.told():
             sidebar.draw(name)

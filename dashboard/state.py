@@ -77,6 +77,11 @@ def open_json(text: str | bytes) -> State:
     return _hold(state)
 
 
+def query() -> Query:
+    """The URL's query of the state."""
+    return links.to_query(current())
+
+
 def held() -> Held:
     """The one place of this session's state, which every change reaches."""
     current()  # there is none before the first

@@ -118,6 +118,25 @@ def test_back_and_forward_lead_through_the_images_at_once(visit: Visit):
         expect(prompts(page)).to_have_value(text)
 
 
+def test_back_leads_through_the_pages_and_their_state_at_once(visit: Visit):
+    page = visit("/?image=scene-03&methods=edges")
+    before = page.evaluate("history.length")
+    page.get_by_role("link", name="Gallery").click()
+    page.wait_for_url("**/gallery?*")
+    main = page.get_by_test_id("stMain")
+    main.get_by_role("button", name="a palm tree").first.click()
+    page.wait_for_url(lambda url: urlsplit(url).path == "/")
+    arrives(page, image=["scene-04"], methods=["edges"])
+    settled(page)
+    assert page.evaluate("history.length") == before + 3  # Gallery, its new image, Compare
+    for image, path in (("scene-04", "/gallery"), ("scene-03", "/gallery"), ("scene-03", "/")):
+        page.go_back()
+        page.wait_for_url(lambda url, path=path: urlsplit(url).path == path)
+        arrives(page, image=[image], methods=["edges"])
+        settled(page)
+    page.get_by_text(re.compile("^scene-03 ")).wait_for()
+
+
 def test_an_upload_is_explained_kept_and_forgotten(visit: Visit):
     page = visit("/?methods=edges")
     page.get_by_role("button", name="Upload").click()
