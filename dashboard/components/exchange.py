@@ -34,8 +34,13 @@ def exchange(
     st.session_state[memory] = (shown, sent, revision)
 
     def changed() -> None:
+        # What the browser tells of an earlier revision is about to be replaced there; and what it told last
+        # comes again where Streamlit has forgotten it (see fields.bound).
         told = getattr(st.session_state[key], name)
-        if isinstance(told, dict) and on_change is not None:
+        if on_change is None or not isinstance(told, dict) or told.get("revision") != revision:
+            return
+        told = {name: value for name, value in told.items() if name != "revision"}
+        if told != st.session_state[memory][0]:
             st.session_state[memory] = (told, sent, revision)
             on_change(told)
 

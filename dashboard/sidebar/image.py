@@ -62,7 +62,7 @@ def _upload() -> None:
             "An image of your own",
             key=f"upload{turn}",
             on_change=_take,
-            args=(f"upload{turn}",),
+            args=(turn,),
             help="PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. It stays on this server until you forget it.",
         )
 
@@ -140,9 +140,9 @@ def _go(step: int) -> None:
     state.update(image=items[place].id, upload="")
 
 
-def _take(key: str) -> None:
-    file = st.session_state[key]
-    if file is None:
+def _take(turn: int) -> None:
+    file = st.session_state[f"upload{turn}"]
+    if file is None or turn != st.session_state["uploads"]:  # none, or taken already
         return
     st.session_state["uploads"] += 1
     try:

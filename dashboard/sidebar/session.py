@@ -21,7 +21,7 @@ def draw() -> None:
             icon=":material/download:",
         )
         turn = st.session_state.setdefault("files", 0)
-        st.file_uploader("Open a saved session", key=f"file{turn}", on_change=_open, args=(f"file{turn}",))
+        st.file_uploader("Open a saved session", key=f"file{turn}", on_change=_open, args=(turn,))
         notes.show("session")
 
 
@@ -29,9 +29,9 @@ def _json(shown: state.State) -> str:
     return links.to_json(shown, gateway.uploads.read(shown.upload) if shown.upload else None)
 
 
-def _open(key: str) -> None:
-    file = st.session_state[key]
-    if file is None:
+def _open(turn: int) -> None:
+    file = st.session_state[f"file{turn}"]
+    if file is None or turn != st.session_state["files"]:  # none, or opened already
         return
     st.session_state["files"] += 1
     try:

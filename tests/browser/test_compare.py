@@ -134,6 +134,18 @@ def test_opacity_repaints_before_the_server_hears_of_it(drawn):
     assert page.get_by_label("Opacity, per cent").input_value() == "15"
 
 
+def test_an_option_that_back_undid_can_be_chosen_again(drawn):
+    page = drawn(TWO + "&opacity=0.4")
+    opacity = page.get_by_label("Opacity, per cent")
+    opacity.fill("15")
+    page.wait_for_url(re.compile("opacity=0.15"))
+    page.go_back()
+    page.wait_for_url(re.compile("opacity=0.4"))
+    expect(opacity).to_have_value("40")
+    opacity.fill("15")
+    page.wait_for_url(re.compile("opacity=0.15"))
+
+
 def test_every_option_changes_the_drawing(drawn):
     page = drawn()
     drawing = pixels(page)

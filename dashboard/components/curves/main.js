@@ -17,7 +17,7 @@ export default function ({ data, parentElement, setStateValue }) {
     app = mount(parentElement);
     mounted.set(parentElement, app);
   }
-  app.tell = (view) => setStateValue("view", view);
+  app.tell = (view) => setStateValue("view", { ...view, revision: app.revision });
   update(app, data);
   return () => { if (!app.root.isConnected) leave(app); }; // it is also called while the page stays, for older data
 }

@@ -10,7 +10,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
     grid = mount(parentElement);
     mounted.set(parentElement, grid);
   }
-  grid.tell = (display) => setStateValue("display", display);
+  grid.tell = (display) => setStateValue("display", { ...display, revision: grid.revision });
   grid.choose = (name) => setTriggerValue("chosen", name);
   update(grid, data);
 }

@@ -9,7 +9,7 @@ export default function ({ data, parentElement, setStateValue }) {
     app = mount(parentElement);
     mounted.set(parentElement, app);
   }
-  app.tell = (view) => setStateValue("view", view);
+  app.tell = (view) => setStateValue("view", { ...view, revision: app.revision });
   update(app, unpack(data));
   return () => { if (!app.root.isConnected) clearTimeout(app.timer); }; // it is also called while the page stays, for older data
 }

@@ -8,7 +8,7 @@ export default function ({ data, parentElement, setStateValue }) {
     app = mount(parentElement);
     mounted.set(parentElement, app);
   }
-  app.tell = (choice) => setStateValue("choice", choice);
+  app.tell = (choice) => setStateValue("choice", { ...choice, revision: app.revision });
   update(app, data);
   return () => { if (!app.root.isConnected) app.gone.abort(); }; // it is also called while the page stays, for older data
 }
