@@ -13,7 +13,7 @@ def main() -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--threads", type=int, default=2)
     command.add_argument(
-        "--masks", action="store_true", help="end with a stage that is told what each patch shows"
+        "--masks", action="store_true", help="tell the last two stages what each patch shows"
     )
 
     command = commands.add_parser("export", help="write a checkpoint as weights, config and words")

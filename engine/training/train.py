@@ -37,7 +37,8 @@ RECIPE = (
     Stage(side=112, objects=4, batch=64, samples=25_600, shown=(0.7, 1.0), rates=(0.5, 0.1)),
     Stage(side=112, objects=4, batch=64, samples=9_600, shown=(0.7, 1.0), rates=(0.1, 0.0)),
 )
-MASKED = (*RECIPE[:-1], replace(RECIPE[-1], masks=True))  # to see what masks do; what ships never had any
+# To see what masks do; what ships never had any.
+MASKED = (*RECIPE[:-2], *(replace(stage, masks=True) for stage in RECIPE[-2:]))
 LR_MUON, LR_ADAM, WARMUP = 0.02, 1.5e-3, 300  # the last in steps
 CLIP_NORM = 1.0
 SCALE_START, SCALE_RANGE = 14.0, (5.0, 60.0)
