@@ -14,6 +14,8 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.callbacks import unbroken
+
 _DRAWN = "sidelight_fields"  # by name of the widget: how many there were, and what the last is known to hold
 
 
@@ -45,4 +47,4 @@ def bound(name: str, value: Any, take: Callable[[Any], None]) -> dict[str, Any]:
             st.session_state[_DRAWN][name] = count, given
             take(given)
 
-    return {"key": drawn, "on_change": changed}
+    return {"key": drawn, "on_change": unbroken(changed)}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ParamSpec
 import streamlit as st
 
 from dashboard import gateway
+from dashboard.callbacks import unbroken
 from dashboard.text import plain
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def _watch(job: Job, drawn: int, counted: str) -> None:
     so_far = f" · {progress.done} of {progress.total} {counted}" if progress.total else ""
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
     row.progress(min(share, 1.0), text=plain(stage(job)) + so_far)
-    row.button("Cancel", key="cancel", on_click=gateway.work.cancel, args=(job,))
+    row.button("Cancel", key="cancel", on_click=unbroken(gateway.work.cancel), args=(job,))
 
 
 def stage(job: Job) -> str:
@@ -78,4 +79,4 @@ def _ended(job: Job) -> None:
     said = "Cancelled; what was finished is kept." if job.state == "cancelled" else job.error
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
     row.info(plain(said), icon=":material/info:")
-    row.button("Compute again", on_click=gateway.work.again, args=(job,))
+    row.button("Compute again", on_click=unbroken(gateway.work.again), args=(job,))

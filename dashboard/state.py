@@ -77,6 +77,14 @@ def open_json(text: str | bytes) -> State:
     return _hold(state)
 
 
+def show() -> None:
+    """Make the address that of the state, from which the first run reads it."""
+    first = _HELD not in st.session_state
+    wanted = query()
+    if not first:  # also where it seems to be: a run that was given up may have written it, but told nobody
+        st.query_params.from_dict(wanted)
+
+
 def query() -> Query:
     """The URL's query of the state."""
     return links.to_query(current())

@@ -7,6 +7,7 @@ from dataclasses import replace
 import streamlit as st
 
 from dashboard import fields, gateway, notes, state
+from dashboard.callbacks import unbroken
 from dashboard.components.thumbnails import Thumbnail, data_url, thumbnails
 from dashboard.text import plain, shortened
 from engine.types import RESIZE_POLICIES, SidelightError
@@ -61,7 +62,7 @@ def _upload() -> None:
         st.file_uploader(
             "An image of your own",
             key=f"upload{turn}",
-            on_change=_take,
+            on_change=unbroken(_take),
             args=(turn,),
             help="PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF. It stays on this server until you forget it.",
         )
@@ -111,7 +112,9 @@ def _forget(shown: state.State) -> None:
         state.update(upload="")
         notes.say("image", said)
 
-    st.button("Forget this image", on_click=forget, help="Remove the upload and its maps from this server")
+    st.button(
+        "Forget this image", on_click=unbroken(forget), help="Remove the upload and its maps from this server"
+    )
 
 
 def _steps() -> None:
@@ -123,7 +126,7 @@ def _steps() -> None:
             key=label,
             shortcut=key,
             icon=f":material/chevron_{side}:",
-            on_click=_go,
+            on_click=unbroken(_go),
             args=(step,),
         )
 

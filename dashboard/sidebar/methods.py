@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from dashboard import fields, gateway, notes, state
+from dashboard.callbacks import unbroken
 from dashboard.text import plain
 from engine.types import SidelightError
 
@@ -86,7 +87,7 @@ def _parameters(known: Any) -> None:
         st.warning(plain(str(error)))
         return
     st.code(spec, language="python", wrap_lines=True)
-    st.button("Add to the grid", on_click=_add, args=(spec,))
+    st.button("Add to the grid", on_click=unbroken(_add), args=(spec,))
 
 
 def _widget(method: Method, parameter: Parameter) -> Any:

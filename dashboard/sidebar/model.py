@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import fields, gateway, notes, state
+from dashboard.callbacks import unbroken
 from dashboard.text import plain
 from engine.types import SidelightError
 
@@ -59,7 +60,7 @@ def _choice(label: str, model: str, weights: str, name: str, pretrained: str, na
             help=f"Known here: {', '.join(tags)}."
             if tags
             else "A tag of open_clip, or a file in data/models.",
-            on_change=lambda: _weighed(st.session_state[field].strip(), model, weights, asked),
+            on_change=unbroken(lambda: _weighed(st.session_state[field].strip(), model, weights, asked)),
         )
     if asked != name:
         meanwhile = f"{name} is still used" if name else "there is no second model yet"

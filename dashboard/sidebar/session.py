@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import gateway, links, notes, state
+from dashboard.callbacks import unbroken
 from engine.types import SidelightError
 
 
@@ -21,7 +22,7 @@ def draw() -> None:
             icon=":material/download:",
         )
         turn = st.session_state.setdefault("files", 0)
-        st.file_uploader("Open a saved session", key=f"file{turn}", on_change=_open, args=(turn,))
+        st.file_uploader("Open a saved session", key=f"file{turn}", on_change=unbroken(_open), args=(turn,))
         notes.show("session")
 
 

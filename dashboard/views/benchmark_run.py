@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import faults, gateway, notes, progress, state
+from dashboard.callbacks import unbroken
 from dashboard.text import plain
 from dashboard.views import benchmark_results, curves_protocol
 from dashboard.views import benchmark_text as text
@@ -59,10 +60,10 @@ def _head(id: str, there: bool) -> None:
         )
         with row, st.popover("Remove", icon=":material/delete:"):
             st.markdown("The run and its results leave this server.")
-            st.button("Remove this run", on_click=_remove, args=(id,))
+            st.button("Remove this run", on_click=unbroken(_remove), args=(id,))
     else:
         row.markdown("#### A new run", width="stretch")
-    row.button("All runs", icon=":material/arrow_back:", on_click=_leave)
+    row.button("All runs", icon=":material/arrow_back:", on_click=unbroken(_leave))
 
 
 def _leave() -> None:
@@ -91,7 +92,7 @@ def _watch(id: str, drawn: int) -> None:
     row = st.container(horizontal=True, vertical_alignment="center", key="progress")
     share = status.done / status.total if status and status.total else 0.0
     row.progress(min(share, 1.0), text=plain(_stage(job, status)))
-    row.button("Cancel", key="cancel", on_click=gateway.benchmark.cancel, args=(id,))
+    row.button("Cancel", key="cancel", on_click=unbroken(gateway.benchmark.cancel), args=(id,))
 
 
 def _stage(job: Job, status: RunStatus | None) -> str:
@@ -130,7 +131,7 @@ def _ended(id: str) -> None:
             f"Stopped at {status.done} of {text.count(status.total, 'image')}; what is there is shown below.",
             icon=":material/info:",
         )
-    row.button("Continue", key="continue", type="primary", on_click=_go_on, args=(id,))
+    row.button("Continue", key="continue", type="primary", on_click=unbroken(_go_on), args=(id,))
 
 
 def said(error: str) -> str:

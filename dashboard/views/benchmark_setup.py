@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import faults, fields, gateway, notes, progress, state
+from dashboard.callbacks import unbroken
 from dashboard.sidebar import methods as method_list
 from dashboard.sidebar import model as model_list
 from dashboard.text import plain
@@ -30,7 +31,7 @@ def draw(shown: state.State) -> None:
         row = st.container(horizontal=True, vertical_alignment="bottom")
         with row.container(width="stretch"):
             method_list.choose()
-        row.button("All methods", on_click=_all_methods)
+        row.button("All methods", on_click=unbroken(_all_methods))
         benchmark_metrics.draw(shown)
         _start(shown)
     notes.show("benchmark")
@@ -117,7 +118,7 @@ def _start(shown: state.State) -> None:
     there = gateway.runs.exists(id)
     whole = there and gateway.runs.is_whole(gateway.runs.status(id))
     label = "Open its results" if whole else "Continue" if there else "Start"
-    row.button(label, type="primary", key="start", on_click=_begin, args=(shown,))
+    row.button(label, type="primary", key="start", on_click=unbroken(_begin), args=(shown,))
 
 
 @progress.polled
@@ -160,7 +161,7 @@ def _earlier() -> None:
                 f"{text.count(len(about['metrics']), 'metric')} · {plain(about['model'])}{curves} · "
                 f":gray[{text.when(run.began)}]"
             )
-            st.button("Open", key=f"open {run.id}", on_click=_open, args=(run.id,))
+            st.button("Open", key=f"open {run.id}", on_click=unbroken(_open), args=(run.id,))
     if len(runs) > EARLIER:
         st.caption(f"And {len(runs) - EARLIER} older ones.")
 

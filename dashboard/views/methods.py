@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard import gateway, state
+from dashboard.callbacks import unbroken
 from dashboard.text import plain
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _card(method: Method, on: bool) -> None:
             "In the grid" if on else "Add to the grid",
             key=f"add {method.name}",
             disabled=on,
-            on_click=_add,
+            on_click=unbroken(_add),
             args=(method.name,),
         )
         left, right = st.columns([3, 2], gap="large")

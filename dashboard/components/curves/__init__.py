@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from dashboard.callbacks import unbroken
 from dashboard.components.exchange import exchange
 from dashboard.components.packing import Packing
 
@@ -86,7 +87,7 @@ def curves(
     """
     sent = exchange(key, "view", {name: view[name] for name in VIEW}, on_view)
     data = payload(found, lines, changed, sent.values, sent.revision, drawn)
-    _component(data=data, key=key, on_view_change=sent.changed)
+    _component(data=data, key=key, on_view_change=unbroken(sent.changed))
 
 
 def payload(

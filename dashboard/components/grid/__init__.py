@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from dashboard.callbacks import unbroken
 from dashboard.components.exchange import exchange
 from engine import render
 from engine.render import Outline
@@ -129,7 +130,9 @@ def grid(
         if on_choose is not None and isinstance(told, str) and told in names:
             on_choose(told)
 
-    _component(data=data, key=key, on_display_change=sent.changed, on_chosen_change=chosen)
+    _component(
+        data=data, key=key, on_display_change=unbroken(sent.changed), on_chosen_change=unbroken(chosen)
+    )
 
 
 def payload(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import streamlit as st
 
+from dashboard.callbacks import unbroken
 from dashboard.components.exchange import exchange
 from dashboard.components.grid import Picture
 from dashboard.components.packing import Packing
@@ -82,7 +83,7 @@ def layers(
     """
     sent = exchange(key, "view", {name: view[name] for name in VIEW}, on_view)
     data = payload(panels, quantities, shares, sent.values, sent.revision)
-    _component(data=data, key=key, on_view_change=sent.changed)
+    _component(data=data, key=key, on_view_change=unbroken(sent.changed))
 
 
 def payload(

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
+from dashboard.callbacks import unbroken
+
 HERE = Path(__file__).parent
 
 _component = st.components.v2.component(
@@ -32,7 +34,7 @@ def matrix(labels: Sequence[str], rank: np.ndarray, overlap: np.ndarray, key: st
     if pair is not None and max(pair) >= len(labels):
         pair = None
     data = {"labels": list(labels), "rank": _plain(rank), "overlap": _plain(overlap), "pair": pair}
-    _component(data=data, key=key, on_pair_change=choose)
+    _component(data=data, key=key, on_pair_change=unbroken(choose))
     return None if pair is None else (pair[0], pair[1])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.callbacks import unbroken
 from dashboard.components.thumbnails import data_url
 
 HERE = Path(__file__).parent
@@ -66,4 +67,4 @@ def ranking(
         if isinstance(told, str) and told in names:
             on_choose(told)
 
-    _component(key=key, data=data, on_chosen_change=chosen)
+    _component(key=key, data=data, on_chosen_change=unbroken(chosen))

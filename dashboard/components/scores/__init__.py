@@ -8,6 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.callbacks import unbroken
+
 HERE = Path(__file__).parent
 
 _component = st.components.v2.component(
@@ -78,4 +80,4 @@ def scores(
         if told is not None:
             on_choose(str(told["metric"]), str(told["method"]))
 
-    _component(key=key, data=data, on_chosen_change=chosen)
+    _component(key=key, data=data, on_chosen_change=unbroken(chosen))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from dashboard.callbacks import unbroken
+
 HERE = Path(__file__).parent
 _draw = st.components.v2.component(
     "sidelight_thumbnails",
@@ -56,7 +58,7 @@ def thumbnails(
         if on_choose is not None and (picked := st.session_state[key].chosen) is not None:
             on_choose(picked)
 
-    return _draw(key=key, data=data, on_chosen_change=chosen).chosen
+    return _draw(key=key, data=data, on_chosen_change=unbroken(chosen)).chosen
 
 
 def data_url(jpeg: bytes) -> str:

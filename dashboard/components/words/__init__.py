@@ -14,6 +14,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.callbacks import unbroken
 from dashboard.components.exchange import exchange
 from dashboard.components.grid import DISPLAY, Column, Picture, Row, Tile, payload
 
@@ -100,4 +101,4 @@ def words(
         "revision": sent.revision,
         "display": {name: display[name] for name in DISPLAY},
     }
-    _component(data=data, key=key, on_choice_change=sent.changed)
+    _component(data=data, key=key, on_choice_change=unbroken(sent.changed))
