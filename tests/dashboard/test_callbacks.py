@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import callbacks
 from tests.patience import PATIENCE
+
+CALLBACK = re.compile(r"on_(click|change|\w+_change)")
+
+
+def broken(source: str) -> list[int]:
+    """Lines that give Streamlit a callback that may be given up."""
+    given = [
+        k.value
+        for call in ast.walk(ast.parse(source))
+        if isinstance(call, ast.Call)
+        for k in call.keywords
+        if k.arg and CALLBACK.fullmatch(k.arg)
+    ]
+    lawful = [
+        v
+        for v in given
+        if (isinstance(v, ast.Constant) and v.value == "ignore")
+        or (isinstance(v, ast.Call) and isinstance(v.func, ast.Name) and v.func.id == "unbroken")
+    ]
+    return [v.lineno for v in given if v not in lawful]
+
+
+def test_every_callback_of_the_dashboard_is_unbroken():
+    assert broken("st.button('Next', on_click=go)") == [1]
+    files = Path(callbacks.__file__).parent.rglob("*.py")
+    assert {file.name: lines for file in files if (lines := broken(file.read_text(encoding="utf-8")))} == {}
 
 
 def page(kept):
