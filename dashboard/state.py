@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qs
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
@@ -79,9 +80,9 @@ def open_json(text: str | bytes) -> State:
 
 def show() -> None:
     """Make the address that of the state, from which the first run reads it."""
-    first = _HELD not in st.session_state
     wanted = query()
-    if not first:  # also where it seems to be: a run that was given up may have written it, but told nobody
+    # A run that was given up may have written the query for all that come, and told no browser.
+    if parse_qs(get_script_run_ctx().query_string, keep_blank_values=True) != wanted:
         st.query_params.from_dict(wanted)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, WebSocket, expect
 
 from engine.curves import CurveRequest, Protocol, perturbed, stored
 from engine.images import load
@@ -172,7 +172,12 @@ def test_it_stops_playing_when_the_page_is_left(page, drawn):
         };
         window.clearInterval = (name) => { if (!window.going.delete(name)) end(name); };"""
     )
+    sockets: list[WebSocket] = []
+    page.on("websocket", lambda socket: sockets.append(socket))
     drawn("&mark=0").get_by_role("button", name="Play").click()
+    with sockets[-1].expect_event("framereceived"):
+        page.keyboard.press("r")  # Streamlit runs the page again, and sends the same anew
+    settled(page)
     assert page.evaluate("going.size") == 1
     page.get_by_role("link", name="Methods").click()
     page.locator(".sidelight-curves").wait_for(state="detached")

@@ -40,7 +40,10 @@ function mount(parent) {
 
 function update(app, bytes) {
   const { head, array } = opened(bytes);
-  if (head.revision !== app.revision) Object.assign(app, { revision: head.revision, view: { ...head.view }, hover: null });
+  if (head.revision !== app.revision) {
+    Object.assign(app, { revision: head.revision, view: { ...head.view }, hover: null });
+    stop(app); // other data alone, such as one more line, does not
+  }
   const rounds = {};
   const lines = head.lines.map((line, place) => {
     rounds[line.colour] = (rounds[line.colour] ?? -1) + 1;
@@ -50,7 +53,6 @@ function update(app, bytes) {
   const sent = head.drawn && { ...head.drawn, pictures: Object.fromEntries(
     Object.entries(head.drawn.pictures).map(([place, picture]) => [place, array(picture)])) };
   app.data = { ...head, base: array(head.base), instead, lines, drawn: sent };
-  stop(app);
   layOut(app);
 }
 
