@@ -38,15 +38,17 @@ def polled(part: Callable[P, None]) -> Callable[P, None]:
 def panel(job: Job | None, counted: str = "maps") -> None:
     """Show the job while it runs, and draw the page again when there is more to see. counted: the plural of
     what its progress counts."""
+    place = st.empty()  # also where there is no job: at another place, what comes behind would be made anew
     if job is None:
         return
-    if job.state in ("queued", "running"):
-        _watch(job, job.progress.done, counted)
-    elif job.state in ("failed", "cancelled"):
-        _ended(job)
-    elif st.session_state.get(_DONE) is not job:  # it ended while the page was being drawn
-        st.session_state[_DONE] = job
-        st.rerun()
+    with place.container():
+        if job.state in ("queued", "running"):
+            _watch(job, job.progress.done, counted)
+        elif job.state in ("failed", "cancelled"):
+            _ended(job)
+        elif st.session_state.get(_DONE) is not job:  # it ended while the page was being drawn
+            st.session_state[_DONE] = job
+            st.rerun()
 
 
 @polled
